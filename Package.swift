@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "payload-tracker",
+    products: [
+        .executable(name: "payload-tracker", targets: ["PayloadTracker"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The C libraries, and the thinnest shims over them.
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .target(
+            name: "CRocksMemory",
+            dependencies: ["CRocksDB"],
+            linkerSettings: [.linkedLibrary("rocksdb"), .linkedLibrary("stdc++")]
+        ),
+        .target(
+            name: "CSimdJSON",
+            cxxSettings: [.unsafeFlags(["-O2"])],
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
+        ),
+
+        .target(name: "KafkaClient", dependencies: ["CRdKafka"], swiftSettings: strict),
+        .target(name: "RocksStore", dependencies: ["CRocksDB", "CRocksMemory"], swiftSettings: strict),
+        .target(name: "PayloadModel", dependencies: ["CSimdJSON"], swiftSettings: strict),
+        .target(
+            name: "StreamRuntime",
+            dependencies: [
+                "KafkaClient", "RocksStore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "PayloadTopology",
+            dependencies: [
+                "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["payload_state.proto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "QueryService",
+            dependencies: [
+                "PayloadModel",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "PayloadTracker",
+            dependencies: [
+                "KafkaClient", "PayloadModel", "PayloadTopology", "QueryService", "RocksStore", "StreamRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+
+        .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"], swiftSettings: strict),
+        .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore"], swiftSettings: strict),
+        .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel"], swiftSettings: strict),
+        .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"], swiftSettings: strict),
+        .testTarget(name: "PayloadTopologyTests", dependencies: ["PayloadTopology"], swiftSettings: strict),
+        .testTarget(
+            name: "QueryServiceTests",
+            dependencies: ["QueryService", .product(name: "HummingbirdTesting", package: "hummingbird")],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "PayloadTrackerTests", dependencies: ["PayloadTracker"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
