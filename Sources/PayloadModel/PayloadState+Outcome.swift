@@ -1,0 +1,52 @@
+// When a payload is completed, failed or stalled, and when its timers are due (contract, section 3).
+
+extension PayloadState {
+    /// What a change of the payload does to its timers and its outcome.
+    public enum Change: Hashable, Sendable {
+        /// A new entry: restarts the timers and reopens a stalled payload.
+        case entry
+        /// Only attributes: restarts the timers and reopens nothing.
+        case attributes
+        /// Nothing but time has passed.
+        case time
+    }
+
+    /// Judges the outcome after a change, or when a timer is due.
+    ///
+    /// - Returns: the event to tell, when the outcome changed to completed, failed or stalled.
+    public mutating func judge(after change: Change, at now: Timestamp, rules: PayloadRules) -> OutcomeEvent? {
+        if change != .time { changedAt = now }
+        let previous = outcome
+        outcome = judged(after: change, at: now, rules)
+        guard outcome != previous, outcome != .open else { return nil }
+        revision += 1
+        return OutcomeEvent(self, previous: previous, emittedAt: now, rules: rules)
+    }
+
+    private func judged(after change: Change, at now: Timestamp, _ rules: PayloadRules) -> Outcome {
+        guard let status = rolledUpStatus(rules) else { return .open }
+        if status.isFailing { return .failed }
+        let idle = now.microseconds - changedAt.microseconds
+        if status == .success {
+            if outcome == .completed { return .completed }
+            if idle >= rules.completionSettle && missingServices(rules).isEmpty { return .completed }
+        }
+        if rules.stallAfter > 0 && idle >= rules.stallAfter { return .stalled }
+        return outcome == .stalled && change != .entry ? .stalled : .open
+    }
+
+    /// When the outcome may next change by time alone, or the payload expires.
+    public func nextTimer(_ rules: PayloadRules) -> Timestamp {
+        var delay = rules.retention
+        if outcome == .open || outcome == .stalled, let status = rolledUpStatus(rules), !status.isFailing {
+            if status == .success && missingServices(rules).isEmpty { delay = min(delay, rules.completionSettle) }
+            if outcome == .open && rules.stallAfter > 0 { delay = min(delay, rules.stallAfter) }
+        }
+        return changedAt.advanced(byMicroseconds: delay)
+    }
+
+    /// Whether the payload has been kept long enough.
+    public func isExpired(at now: Timestamp, _ rules: PayloadRules) -> Bool {
+        now.microseconds - changedAt.microseconds >= rules.retention
+    }
+}

@@ -1,0 +1,100 @@
+// The roll-up of a payload's stages to its status, and the reasons for it (contract, section 3).
+
+extension PayloadState {
+    /// Whether the stage stands at received while another stage of the same service stands at a terminal status with the same or a
+    /// later date: the service took the payload in under one source and finished it under another.
+    func isHandedOver(_ index: Int, _ rules: PayloadRules) -> Bool {
+        let stage = stages[index]
+        let current = stage.current(rules.stageRecovery)
+        guard current.status == .received else { return false }
+        func finishes(_ other: Int) -> Bool {
+            let entry = stages[other].current(rules.stageRecovery)
+            return entry.status.isTerminal && entry.date >= current.date
+        }
+        // Stages are sorted by service, so those of the same service are its neighbours.
+        var other = index - 1
+        while other >= 0 && stages[other].service == stage.service {
+            if finishes(other) { return true }
+            other -= 1
+        }
+        other = index + 1
+        while other < stages.count && stages[other].service == stage.service {
+            if finishes(other) { return true }
+            other += 1
+        }
+        return false
+    }
+
+    /// Indices of the stages that decide the status.
+    func countingStages(_ rules: PayloadRules) -> [Int] {
+        stages.indices.filter { !rules.ignoredServices.contains(stages[$0].service) && !isHandedOver($0, rules) }
+    }
+
+    /// The status of the payload; nil when none of its stages counts, which reads as received.
+    func rolledUpStatus(_ rules: PayloadRules) -> Status? {
+        var least = Status.failure
+        var greatest = Status.received
+        var counts = false
+        for index in stages.indices where !rules.ignoredServices.contains(stages[index].service) {
+            if isHandedOver(index, rules) { continue }
+            let status = stages[index].current(rules.stageRecovery).status
+            least = min(least, status)
+            greatest = max(greatest, status)
+            counts = true
+        }
+        guard counts else { return nil }
+        if greatest.isFailing || greatest == least { return greatest }
+        return .processing
+    }
+
+    public func status(_ rules: PayloadRules) -> Status { rolledUpStatus(rules) ?? .received }
+
+    /// The telling entry of each failing stage, by (date, service, source).
+    func failedStages(_ rules: PayloadRules) -> [StatusReport] {
+        var places: [Place] = []
+        for index in countingStages(rules) {
+            if let entry = stages[index].tellingIndex(rules.stageRecovery) {
+                places.append(Place(stage: index, entry: entry))
+            }
+        }
+        places.sort { a, b in
+            let (dateA, dateB) = (stages[a.stage].entries[a.entry].date, stages[b.stage].entries[b.entry].date)
+            return dateA == dateB ? a.stage < b.stage : dateA < dateB
+        }
+        return places.map(report)
+    }
+
+    /// The first thing that went wrong; for a stalled payload, what it waits for.
+    func reason(_ rules: PayloadRules) -> StatusReport? {
+        switch outcome {
+        case .failed: return failedStages(rules).first
+        case .stalled:
+            let waiting = countingStages(rules).filter { !stages[$0].current(rules.stageRecovery).status.isTerminal }
+            let first = waiting.min { a, b in
+                let (dateA, dateB) = (
+                    stages[a].current(rules.stageRecovery).date, stages[b].current(rules.stageRecovery).date
+                )
+                return dateA == dateB ? a < b : dateA < dateB
+            }
+            return first.map { report(Place(stage: $0, entry: stages[$0].currentIndex(rules.stageRecovery))) }
+        case .open, .completed: return nil
+        }
+    }
+
+    /// Required services that have no stage yet, sorted.
+    func missingServices(_ rules: PayloadRules) -> [Text] {
+        if rules.requiredServices.isEmpty { return [] }
+        return rules.requiredServices.subtracting(stages.map(\.service)).sorted()
+    }
+
+    /// The least and the greatest entry date over all that ever came. Nil before the first entry.
+    var dates: ClosedRange<Timestamp>? {
+        guard let first = stages.map(\.firstDate).min(), let last = stages.map(\.lastDate).max() else { return nil }
+        return first...last
+    }
+
+    func report(_ place: Place) -> StatusReport {
+        let stage = stages[place.stage]
+        return StatusReport(service: stage.service, source: stage.source, entry: stage.entries[place.entry])
+    }
+}

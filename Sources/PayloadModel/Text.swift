@@ -1,0 +1,45 @@
+/// Text that a producer sent, compared, ordered and hashed by its UTF-8 bytes.
+///
+/// Swift's `String` compares by canonical equivalence, so two different messages could pass for one. Everything that decides
+/// whether two status messages are the same, or which of them is greater, therefore goes through this type.
+public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+    public let string: String
+
+    public init(_ string: String) { self.string = string }
+    public init(stringLiteral value: String) { string = value }
+
+    public var description: String { string }
+    public var byteCount: Int { string.utf8.count }
+
+    /// The bytes are valid during the call only.
+    public func withUTF8<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeTemporaryAllocation(byteCount: max(byteCount, 1), alignment: 1) { buffer throws(Failure) in
+            buffer.copyBytes(from: string.utf8)
+            return try body(UnsafeRawBufferPointer(rebasing: buffer.prefix(byteCount)))
+        }
+    }
+
+    public static func == (a: Text, b: Text) -> Bool {
+        a.string.utf8.count == b.string.utf8.count && a.string.utf8.elementsEqual(b.string.utf8)
+    }
+
+    public static func < (a: Text, b: Text) -> Bool {
+        a.string.utf8.lexicographicallyPrecedes(b.string.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var copy = string
+        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}
+
+extension Text? {
+    /// Absent before present, then by bytes.
+    static func precedes(_ a: Text?, _ b: Text?) -> Bool {
+        guard let b else { return false }
+        guard let a else { return true }
+        return a < b
+    }
+}
