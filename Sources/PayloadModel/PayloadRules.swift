@@ -2,14 +2,14 @@
 public struct PayloadRules: Sendable {
     public enum StageRecovery: String, Sendable, CaseIterable {
         /// A later entry of a failed stage reopens it.
-        case retry
+        case latest
         /// The first failure of a stage is final.
         case sticky
     }
 
     public var vocabulary = StatusVocabulary()
     public var statusMessageMaxBytes = 4 << 10
-    public var stageRecovery = StageRecovery.retry
+    public var stageRecovery = StageRecovery.latest
     /// In lower case. Stages of these services are kept and do not count.
     public var ignoredServices: Set<Text> = []
     /// In lower case. A payload is completed only when each of them has a stage.

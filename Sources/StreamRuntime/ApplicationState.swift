@@ -1,0 +1,112 @@
+internal import Foundation
+internal import KafkaClient
+internal import Logging
+internal import Synchronization
+
+/// What the threads of an application share.
+final class ApplicationState: Sendable {
+    let settings: StreamSettings
+    let topology: Topology
+    let catalog: TopicCatalog
+    let stores: StorePool
+    let tasks: TaskDirectory
+    let health: StreamHealth
+    let clock: WallClock
+    let logger: Logger
+    private let stop: StopSignal
+
+    /// How long a stopping thread waits for a broker before it leaves its uncommitted work to the next start.
+    private static let stopGraceSeconds = 4.0
+
+    init(
+        settings: StreamSettings,
+        topology: Topology,
+        catalog: TopicCatalog,
+        tasks: TaskDirectory,
+        health: StreamHealth,
+        clock: WallClock,
+        logger: Logger,
+        stop: StopSignal
+    ) {
+        self.settings = settings
+        self.topology = topology
+        self.catalog = catalog
+        self.tasks = tasks
+        self.health = health
+        self.clock = clock
+        self.logger = logger
+        self.stop = stop
+        stores = StorePool(settings)
+    }
+
+    var isStopping: Bool { stop.requestedAt != nil }
+    var mustStopNow: Bool { stop.requestedAt.map { monotonicSeconds() - $0 > ApplicationState.stopGraceSeconds } ?? false }
+
+    func waitUnlessStopping(seconds: Double) { stop.wait(seconds: seconds) }
+
+    var events: ClientEvents { health.clientEvents(logger: logger, brokers: settings.client["bootstrap.servers"] ?? "") }
+
+    /// The consumer of a stream thread.
+    func groupConfiguration(thread: Int) -> ClientConfiguration {
+        var values = [
+            "group.id": settings.applicationID,
+            "session.timeout.ms": "\(settings.sessionTimeout.milliseconds)",
+            "heartbeat.interval.ms": "\(max(settings.sessionTimeout.milliseconds / 10, 1))",
+            "auto.offset.reset": settings.offsetReset.rawValue,
+            // Eager: cooperative-sticky has too many bugs in librdkafka 2.0.2.
+            "partition.assignment.strategy": "range",
+            // The least a first poll may fetch ahead: the defaults stop and start fetching under load.
+            "queued.min.messages": "100000",
+            "queued.max.messages.kbytes": "65536",
+            "fetch.wait.max.ms": "100",
+        ]
+        if let id = settings.groupInstanceID { values["group.instance.id"] = "\(id)-\(thread)" }
+        return settings.client.merging(values)
+    }
+
+    /// A consumer that reads by itself and commits nothing. The client wants a group all the same.
+    func readerConfiguration(isolation: String) -> ClientConfiguration {
+        settings.client.merging(["group.id": "\(settings.applicationID)-reader", "isolation.level": isolation])
+    }
+}
+
+extension StreamHealth {
+    func clientEvents(logger: Logger, brokers: String) -> ClientEvents {
+        var events = ClientEvents()
+        events.log = { _, facility, message in logger.debug("librdkafka \(facility): \(message)") }
+        events.error = { error in
+            if error.code == .allBrokersDown {
+                if self.setBrokerReachable(false) {
+                    logger.error("Kafka at \(brokers) cannot be reached; trying again until it answers")
+                }
+            } else {
+                logger.debug("librdkafka: \(error)")
+            }
+        }
+        return events
+    }
+}
+
+/// The request to stop, which every waiting thread sees.
+final class StopSignal: Sendable {
+    private let time = Mutex<Double?>(nil)
+
+    /// Monotonic seconds.
+    var requestedAt: Double? { time.withLock { $0 } }
+
+    func request() {
+        time.withLock { time in
+            if time == nil { time = monotonicSeconds() }
+        }
+    }
+
+    /// Blocks the calling thread, not longer than until the request.
+    func wait(seconds: Double) {
+        let deadline = monotonicSeconds() + seconds
+        while requestedAt == nil && monotonicSeconds() < deadline { Thread.sleep(forTimeInterval: 0.05) }
+    }
+}
+
+extension Duration {
+    var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+}

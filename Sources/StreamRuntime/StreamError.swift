@@ -1,0 +1,33 @@
+public import KafkaClient
+public import RocksStore
+
+/// Why a stream thread cannot go on as it was.
+public enum StreamError: Error, Sendable, CustomStringConvertible {
+    /// The broker or the client refused something. The thread drops what it has not committed and goes on from there.
+    case kafka(KafkaError)
+    /// A local store cannot be read or written. The thread stops; nothing that was committed is lost.
+    case store(StoreError)
+    /// Topics, state and settings do not fit each other. The worker stops; the sentence says what to do.
+    case incompatible(String)
+    /// The worker was asked to stop while the thread waited for the broker.
+    case stopped
+
+    public var description: String {
+        switch self {
+        case .kafka(let error): "\(error)"
+        case .store(let error): "\(error)"
+        case .incompatible(let sentence): sentence
+        case .stopped: "stopped while waiting for the broker"
+        }
+    }
+}
+
+/// Runs `body` with errors of the client as errors of the runtime.
+func withKafka<R>(_ body: () throws(KafkaError) -> R) throws(StreamError) -> R {
+    do { return try body() } catch { throw .kafka(error) }
+}
+
+/// Runs `body` with errors of a store as errors of the runtime.
+public func withStore<R>(_ body: () throws(StoreError) -> R) throws(StreamError) -> R {
+    do { return try body() } catch { throw .store(error) }
+}

@@ -1,0 +1,36 @@
+internal import KafkaClient
+internal import RocksStore
+
+/// One partition of a source at work on a stream thread. Named as in Kafka Streams, whose tasks have the same states.
+final class StreamTask {
+    enum State: String {
+        /// Assigned; its store is not open yet.
+        case created
+        /// Its store catches up with the changelog.
+        case restoring
+        case running
+    }
+
+    let id: TaskID
+    let source: Topology.Source
+    /// Distinguishes the changelog records of a running task in delivery reports; 0 before it runs.
+    var opaque: UInt = 0
+    var state = State.created
+    var processor: (any Processor)?
+    var store: StateStore?
+    var batch: WriteBatch?
+    var catchUp: CatchUp?
+    /// The next offset to process: nil before the first record or the partition's end was seen.
+    var position: Int64?
+    /// The group's committed offset.
+    var committed: Int64?
+    /// The changelog offset that the store stands for.
+    var changelogOffset: Int64 = 0
+    /// Whether the consumer has read beyond what is committed, and has to go back when the task starts.
+    var mustRewind = false
+
+    init(id: TaskID, source: Topology.Source) {
+        self.id = id
+        self.source = source
+    }
+}

@@ -1,0 +1,45 @@
+internal import KafkaClient
+
+// Called inside poll and close, so they do the least: commit, and hand over. Stores are opened and closed elsewhere.
+
+extension StreamThread: RebalanceListener {
+    func partitionsAssigned(_ partitions: [TopicPartition]) {
+        application.health.joined(thread: number)
+        forgetHandles()
+        for partition in partitions {
+            let id = TaskID(topic: partition.topic, partition: partition.partition)
+            guard let source = application.topology.sources.first(where: { $0.topic == partition.topic }) else { continue }
+            tasks[id] = StreamTask(id: id, source: source)
+            application.tasks.update(id, state: .created, store: nil)
+        }
+        let stateful = partitions.filter { partition in
+            application.topology.sources.contains { $0.topic == partition.topic && $0.state != nil }
+        }
+        logger.info("thread \(number): assigned \(partitions.map(\.description).sorted().joined(separator: ", "))")
+        do { try consumer.pause(stateful) } catch { callbackError = .kafka(error) }
+    }
+
+    func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {
+        if lost {
+            collector.discard()
+        } else {
+            do {
+                try commit()
+            } catch {
+                logger.warning("thread \(number): could not commit before handing over: \(error)")
+                collector.discard()
+                if case .kafka = error {} else { callbackError = error }
+            }
+        }
+        for partition in partitions {
+            let id = TaskID(topic: partition.topic, partition: partition.partition)
+            guard let task = tasks.removeValue(forKey: id) else { continue }
+            do { try restorer.remove(task) } catch { callbackError = error }
+            task.processor = nil
+            if task.store != nil { application.stores.release(id) }
+            application.tasks.remove(id)
+        }
+        forgetHandles()
+        logger.info("thread \(number): \(lost ? "lost" : "revoked") \(partitions.map(\.description).sorted().joined(separator: ", "))")
+    }
+}
