@@ -1,0 +1,90 @@
+import CRdKafka
+
+extension Consumer {
+    /// Commits the offset to read next of each partition, and waits for the group's coordinator to answer. After a timeout
+    /// the commit may still happen.
+    public func commit(_ offsets: [TopicPartition: Int64], timeout: Duration = .seconds(30)) throws(KafkaError) {
+        guard !offsets.isEmpty else { return }
+        let client = try client.open()
+        let list = TopicPartitionList(offsets)
+        // The library's own synchronous commit has no timeout.
+        guard let queue = rd_kafka_queue_new(client) else { throw .closed }
+        defer { rd_kafka_queue_destroy(queue) }
+        var outcome: Result<Void, KafkaError>?
+        try withUnsafeMutablePointer(to: &outcome) { outcome throws(KafkaError) in
+            // The answer comes only out of `queue`, which is polled here and nowhere else: `outcome` outlives it.
+            let code = rd_kafka_commit_queue(client, list.pointer, queue, Self.committed, outcome)
+            try KafkaError.check(code)
+            let deadline = ContinuousClock.now + timeout
+            repeat {
+                let left = deadline - ContinuousClock.now
+                if let event = rd_kafka_queue_poll(queue, left.milliseconds) { rd_kafka_event_destroy(event) }
+            } while outcome.pointee == nil && ContinuousClock.now < deadline
+        }
+        guard let outcome else { throw KafkaError(.timedOut, "The commit was not answered in time") }
+        try outcome.get()
+    }
+
+    /// What the group committed for each partition: the offset to read next. Partitions without a commit are absent.
+    public func committed(
+        _ partitions: [TopicPartition],
+        timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Int64] {
+        guard !partitions.isEmpty else { return [:] }
+        let list = TopicPartitionList(partitions)
+        try KafkaError.check(rd_kafka_committed(try client.open(), list.pointer, timeout.milliseconds))
+        try list.checkEach()
+        return list.offsets
+    }
+
+    /// One more than the offset of the last record that `poll` brought, for each partition. Partitions of which it brought
+    /// none since they were assigned or sought are absent.
+    public func position(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
+        guard let client = client.pointer else { return [:] }
+        let list = TopicPartitionList(partitions)
+        rd_kafka_position(client, list.pointer)
+        return list.offsets
+    }
+
+    /// Asks the partition's leader for its first offset and the one after its last. With `isolation.level=read_committed`
+    /// the last is that of the last stable record: ask for the log's end with a consumer that reads uncommitted.
+    public func watermarks(
+        _ partition: TopicPartition,
+        timeout: Duration
+    ) throws(KafkaError) -> (low: Int64, high: Int64) {
+        // Not rd_kafka_query_watermark_offsets: before 2.3.0 it can wait for ever.
+        let deadline = ContinuousClock.now + timeout
+        let low = try offsets(at: [partition: Self.offsetBeginning], timeout: timeout)[partition]
+        let high = try offsets(at: [partition: Self.offsetEnd], timeout: deadline - .now)[partition]
+        guard let low, let high else { throw KafkaError(.unknownPartition, about: partition) }
+        return (low, high)
+    }
+
+    /// The offset of the first record of each partition that is as young as the timestamp (milliseconds since 1970) or
+    /// younger. Partitions without such a record are absent.
+    public func offsets(
+        at timestamps: [TopicPartition: Int64],
+        timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Int64] {
+        guard !timestamps.isEmpty else { return [:] }
+        let list = TopicPartitionList(timestamps)
+        try KafkaError.check(rd_kafka_offsets_for_times(try client.open(), list.pointer, timeout.milliseconds))
+        try list.checkEach()
+        return list.offsets
+    }
+
+    private static let committed:
+        @convention(c) (
+            OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
+            UnsafeMutableRawPointer?
+        ) -> Void = { _, code, partitions, opaque in
+            guard let outcome = opaque?.assumingMemoryBound(to: Result<Void, KafkaError>?.self) else { return }
+            outcome.pointee = Result { () throws(KafkaError) in
+                // The whole answer says less than its partitions do.
+                for element in partitions?.pointee.elements ?? UnsafeBufferPointer(start: nil, count: 0) {
+                    try KafkaError.check(element.err, element.topicPartition)
+                }
+                try KafkaError.check(code)
+            }
+        }
+}
