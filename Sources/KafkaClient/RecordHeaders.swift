@@ -22,6 +22,13 @@ public struct RecordHeaders: ~Copyable {
         append(contentsOf: headers)
     }
 
+    /// The same headers once more: producing takes them.
+    public borrowing func copy() -> RecordHeaders {
+        var copy = RecordHeaders()
+        copy.pointer = pointer.map { rd_kafka_headers_copy($0) }
+        return copy
+    }
+
     deinit {
         if let pointer { rd_kafka_headers_destroy(pointer) }
     }

@@ -1,4 +1,4 @@
-internal import CSimdJSON
+import CSimdJSON
 
 /// Turns the value of a record into a status message (contract, section 2). Serves one thread at a time: it owns a JSON parser.
 public final class StatusDecoder {

@@ -1,7 +1,7 @@
-internal import KafkaClient
-internal import Metrics
-internal import PayloadModel
-internal import StreamRuntime
+import KafkaClient
+import Metrics
+import PayloadModel
+import StreamRuntime
 
 /// Sends records that cannot be taken to the dead-letter topic (contract, section 5).
 struct DeadLetters {

@@ -1,8 +1,8 @@
-internal import Foundation
-internal import KafkaClient
-internal import Metrics
-internal import PayloadModel
-internal import StreamRuntime
+import Foundation
+import KafkaClient
+import Metrics
+import PayloadModel
+import StreamRuntime
 
 /// Writes outcome events to their topic: JSON under the payload's id, in CloudEvents 1.0 Kafka binary mode (contract, section 4).
 final class OutcomeWriter {
@@ -39,7 +39,7 @@ final class OutcomeWriter {
             Header(name: "content-type", value: Array("application/json".utf8)),
         ]
         try event.payloadID.withUTF8 { key throws(StreamError) in
-            try Array(json).withUnsafeBytes { value throws(StreamError) in
+            try json.bytes.withUnsafeBytes { value throws(StreamError) in
                 try context.send(to: topic, key: key, value: value, headers: RecordHeaders(headers))
             }
         }

@@ -1,6 +1,6 @@
-internal import PayloadModel
-internal import RocksStore
-internal import StreamRuntime
+import PayloadModel
+import RocksStore
+import StreamRuntime
 
 /// A payload's decoded state between two commits.
 final class CachedPayload {

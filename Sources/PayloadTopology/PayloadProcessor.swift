@@ -1,9 +1,9 @@
-internal import Foundation
-internal import KafkaClient
-internal import Metrics
-internal import PayloadModel
-internal import RocksStore
-internal import StreamRuntime
+import Foundation
+import KafkaClient
+import Metrics
+import PayloadModel
+import RocksStore
+import StreamRuntime
 
 /// Folds status messages into their payloads' states, tells outcomes, and fires timers: the heart of the tracker. One a partition.
 final class PayloadProcessor: Processor {
@@ -126,7 +126,7 @@ final class PayloadProcessor: Processor {
         } catch {
             throw .incompatible("payload \(payload.state.id) cannot be encoded: \(error)")
         }
-        try encoded.withUnsafeBytes { value throws(StreamError) in
+        try encoded.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try writer.log(key: key, value: value)
             try withStore { () throws(StoreError) in try writer.batch.put(PayloadStore.payloads, key: key, value: value) }
         }

@@ -1,5 +1,5 @@
-internal import PayloadModel
-internal import SwiftProtobuf
+import PayloadModel
+import SwiftProtobuf
 
 /// A payload's state as bytes: `payload_state.proto`, with the time of its timer beside it.
 enum PayloadStateCodec {
@@ -25,7 +25,7 @@ enum PayloadStateCodec {
 
     /// Throws `Malformed`, or what SwiftProtobuf throws, for bytes that are not such a state.
     static func decode(_ bytes: UnsafeRawBufferPointer, id: PayloadID) throws -> (state: PayloadState, timerAt: Timestamp) {
-        let message = try PayloadTracker_V1_PayloadState(serializedBytes: bytes)
+        let message = try PayloadTracker_V1_PayloadState(serializedBytes: Array(bytes))
         guard let outcome = Outcome(rawValue: UInt8(truncatingIfNeeded: message.outcome.rawValue)) else { throw Malformed() }
         let state = PayloadState(
             id: id,

@@ -1,6 +1,6 @@
-public import PayloadModel
-public import RocksStore
-public import StreamRuntime
+import PayloadModel
+import RocksStore
+import StreamRuntime
 
 /// What a payload store holds and where: the layout of a task's database.
 public enum PayloadStore {

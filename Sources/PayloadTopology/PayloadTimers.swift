@@ -1,6 +1,6 @@
-internal import PayloadModel
-internal import RocksStore
-internal import StreamRuntime
+import PayloadModel
+import RocksStore
+import StreamRuntime
 
 /// The timers of a partition's payloads, in their store. A payload has one, at the time when its outcome may next change by time alone or
 /// it expires. A timer that would move to later stays where it is: firing early, it is set anew, and that costs less than moving it with every

@@ -1,5 +1,5 @@
-public import PayloadModel
-public import StreamRuntime
+import PayloadModel
+import StreamRuntime
 
 /// The tracker's topology: status messages are forwarded to the partition of their payload, and folded there.
 public enum PayloadTopology {

@@ -1,7 +1,7 @@
-internal import KafkaClient
-internal import Metrics
-internal import PayloadModel
-internal import StreamRuntime
+import KafkaClient
+import Metrics
+import PayloadModel
+import StreamRuntime
 
 /// Checks each status message and forwards it, unchanged, to the repartition topic under its normalised payload id. Keeps no state:
 /// forwarding twice changes nothing, because folding the same entry twice does not.

@@ -1,4 +1,4 @@
-public import PayloadModel
+import PayloadModel
 
 /// Where the service reads payloads: committed state only. Implementations must not block the cooperative pool.
 public protocol PayloadReader: Sendable {

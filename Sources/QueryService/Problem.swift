@@ -1,4 +1,4 @@
-internal import HTTPTypes
+import HTTPTypes
 
 /// An answer that tells what is wrong with a question: RFC 9457, application/problem+json.
 struct Problem: Error, Encodable {

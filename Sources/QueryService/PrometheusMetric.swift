@@ -1,5 +1,5 @@
-internal import CoreMetrics
-internal import Synchronization
+import CoreMetrics
+import Synchronization
 
 enum PrometheusKind: String {
     case counter, gauge, histogram

@@ -1,5 +1,5 @@
-public import CoreMetrics
-internal import Synchronization
+import CoreMetrics
+import Synchronization
 
 /// swift-metrics in the Prometheus text format (version 0.0.4). Thread-safe. Metrics with the same name and labels are the same metric,
 /// and none is ever removed: labels must be bounded by whoever sets them.

@@ -1,10 +1,10 @@
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import Logging
-internal import Metrics
-internal import NIOCore
-internal import PayloadModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import NIOCore
+import PayloadModel
 
 /// Answers each request (contract, section 6). Read-only, and everything that goes wrong is problem+json.
 struct QueryResponder: HTTPResponder {

@@ -1,7 +1,7 @@
-internal import Hummingbird
-public import Logging
-internal import NIOCore
-public import ServiceLifecycle
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
 
 /// The HTTP endpoint as a service: runs until it is shut down gracefully.
 public struct QueryServer: Service {

@@ -1,7 +1,7 @@
-internal import Foundation
-internal import KafkaClient
-internal import Logging
-internal import Synchronization
+import Foundation
+import KafkaClient
+import Logging
+import Synchronization
 
 /// What the threads of an application share.
 final class ApplicationState: Sendable {
@@ -61,7 +61,7 @@ final class ApplicationState: Sendable {
             "fetch.wait.max.ms": "100",
         ]
         if let id = settings.groupInstanceID { values["group.instance.id"] = "\(id)-\(thread)" }
-        return settings.client.merging(values)
+        return settings.client.merging(ClientConfiguration(values))
     }
 
     /// A consumer that reads by itself and commits nothing. The client wants a group all the same.

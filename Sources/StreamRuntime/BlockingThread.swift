@@ -1,4 +1,4 @@
-internal import Foundation
+import Foundation
 
 /// Runs `body` on an OS thread of its own, because librdkafka and RocksDB block and Swift's cooperative pool must not.
 func onOwnThread<R: Sendable>(_ name: String, _ body: @escaping @Sendable () -> R) async -> R {

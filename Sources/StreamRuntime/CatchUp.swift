@@ -1,4 +1,4 @@
-internal import KafkaClient
+import KafkaClient
 
 /// Whether a task has read what was there when its partition was assigned: first everything in the upstream topic has been
 /// forwarded, by whichever instance, then everything in the task's own partition has been folded (contract, section 3: timers do

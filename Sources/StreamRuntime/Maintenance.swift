@@ -1,5 +1,5 @@
-internal import KafkaClient
-internal import Logging
+import KafkaClient
+import Logging
 
 /// What has to be done from time to time beside the stream threads: deletes folded records from internal topics, closes stores that were
 /// left, looks whether the brokers are back.
@@ -34,7 +34,7 @@ struct Maintenance: ~Copyable {
     private mutating func checkBrokers() {
         guard !state.health.isBrokerReachable else { return }
         do {
-            _ = try openedAdmin().partitionCounts(of: [state.topology.topics[0].name], timeout: .seconds(2))
+            _ = try openedAdmin().describeTopics([state.topology.topics[0].name], timeout: .seconds(2))
             if state.health.setBrokerReachable(true) { state.logger.notice("Kafka can be reached again") }
         } catch {
             state.logger.debug("looking for Kafka: \(error)")
@@ -51,7 +51,7 @@ struct Maintenance: ~Copyable {
         offsets = offsets.filter { $0.value > purged[$0.key] ?? 0 }
         if offsets.isEmpty { return }
         do {
-            try openedAdmin().deleteRecords(before: offsets, timeout: .seconds(10))
+            _ = try openedAdmin().deleteRecords(before: offsets, timeout: .seconds(10))
             purged.merge(offsets) { $1 }
         } catch {
             state.logger.debug("could not purge folded records: \(error)")

@@ -1,4 +1,4 @@
-internal import KafkaClient
+import KafkaClient
 
 /// Asks for the ends of partitions. At read_committed the client answers with the last stable offset, so it has a read_uncommitted
 /// consumer of its own, open only while it is needed.

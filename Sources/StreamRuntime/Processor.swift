@@ -1,6 +1,6 @@
 import Foundation
-public import KafkaClient
-public import RocksStore
+import KafkaClient
+import RocksStore
 
 /// What a task does with its records. One instance a task, always called on its stream thread.
 public protocol Processor: AnyObject {

@@ -1,5 +1,5 @@
-public import KafkaClient
-internal import Logging
+import KafkaClient
+import Logging
 
 /// A topic that processors write to. Belongs to one stream thread.
 public final class OutputTopic {
@@ -91,7 +91,7 @@ final class RecordCollector: DeliveryListener {
         while true {
             do {
                 try producer(topic.lane).produce(
-                    to: topic.topic, partition: partition, key: key, value: value, timestamp: timestamp, headers: headers,
+                    to: topic.topic, partition: partition, key: key, value: value, timestamp: timestamp, headers: headers.copy(),
                     opaque: opaque)
                 return
             } catch {
@@ -140,7 +140,8 @@ final class RecordCollector: DeliveryListener {
 
     func delivered(_ report: borrowing DeliveryReport) {
         if let error = report.error {
-            if failure == nil && error.code != .purged { failure = error }
+            let isOurDoing = error.code == .purgedInQueue || error.code == .purgedInFlight
+            if failure == nil && !isOurDoing { failure = error }
         } else if report.opaque != 0 {
             changelogOffsets[report.opaque] = max(changelogOffsets[report.opaque] ?? 0, report.offset + 1)
         }

@@ -1,6 +1,6 @@
-internal import KafkaClient
-internal import Logging
-internal import RocksStore
+import KafkaClient
+import Logging
+import RocksStore
 
 /// Brings stores up to the end of their changelogs. One a stream thread, beside its records: tasks that are restored run on.
 final class Restorer {

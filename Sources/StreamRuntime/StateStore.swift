@@ -1,6 +1,6 @@
-internal import Foundation
-internal import KafkaClient
-internal import RocksStore
+import Foundation
+import KafkaClient
+import RocksStore
 
 /// A task's store on disk: a RocksDB database that also holds the changelog offset it stands for, written in the same batch as the
 /// state (as KIP-1035 has it), so that a crash leaves it behind the changelog and never ahead or torn.

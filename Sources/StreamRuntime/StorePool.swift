@@ -1,7 +1,7 @@
-internal import Foundation
-internal import KafkaClient
-internal import RocksStore
-internal import Synchronization
+import Foundation
+import KafkaClient
+import RocksStore
+import Synchronization
 
 /// The open stores of the process. A store stays open for a while after its task left, because a partition often comes straight back,
 /// to the same stream thread or to another.

@@ -1,7 +1,7 @@
-public import KafkaClient
-public import Logging
-internal import RocksStore
-internal import Synchronization
+import KafkaClient
+import Logging
+import RocksStore
+import Synchronization
 
 /// A worker: checks its topics, then runs its stream threads until it is stopped.
 public final class StreamApplication: Sendable {

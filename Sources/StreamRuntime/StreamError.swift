@@ -1,5 +1,5 @@
-public import KafkaClient
-public import RocksStore
+import KafkaClient
+import RocksStore
 
 /// Why a stream thread cannot go on as it was.
 public enum StreamError: Error, Sendable, CustomStringConvertible {

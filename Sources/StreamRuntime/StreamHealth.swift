@@ -1,4 +1,4 @@
-internal import Synchronization
+import Synchronization
 
 /// What the threads of an application say of themselves. Thread-safe.
 public final class StreamHealth: Sendable {

@@ -1,4 +1,4 @@
-public import KafkaClient
+import KafkaClient
 
 /// What a stream application needs to know besides its topology.
 public struct StreamSettings: Sendable {
@@ -25,7 +25,7 @@ public struct StreamSettings: Sendable {
     public var writeBufferBytes = 64 << 20
     /// Of the topics that are created; nil: as many as the input topic has.
     public var partitions: Int32?
-    public var replicationFactor: Int16 = -1
+    public var replicationFactor: Int32 = -1
     /// Whether a missing input topic is created rather than an error.
     public var createsInput = false
     /// How long a store stays open after its partition left: it often comes straight back.

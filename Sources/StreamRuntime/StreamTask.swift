@@ -1,5 +1,5 @@
-internal import KafkaClient
-internal import RocksStore
+import KafkaClient
+import RocksStore
 
 /// One partition of a source at work on a stream thread. Named as in Kafka Streams, whose tasks have the same states.
 final class StreamTask {

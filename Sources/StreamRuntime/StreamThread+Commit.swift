@@ -1,4 +1,6 @@
-internal import KafkaClient
+import KafkaClient
+import Logging
+import RocksStore
 
 // The commit cycle. Kafka first, the stores after: a crash between the two leaves a store behind its changelog, never ahead, and the
 // next start replays the difference. With at_least_once the order within Kafka is: everything that left the processors, then the

@@ -1,4 +1,6 @@
-internal import KafkaClient
+import KafkaClient
+import Logging
+import RocksStore
 
 // Called inside poll and close, so they do the least: commit, and hand over. Stores are opened and closed elsewhere.
 
@@ -16,14 +18,14 @@ extension StreamThread: RebalanceListener {
             application.topology.sources.contains { $0.topic == partition.topic && $0.state != nil }
         }
         logger.info("thread \(number): assigned \(partitions.map(\.description).sorted().joined(separator: ", "))")
-        do { try consumer.pause(stateful) } catch { callbackError = .kafka(error) }
+        do throws(KafkaError) { try consumer.pause(stateful) } catch { callbackError = .kafka(error) }
     }
 
     func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {
         if lost {
             collector.discard()
         } else {
-            do {
+            do throws(StreamError) {
                 try commit()
             } catch {
                 logger.warning("thread \(number): could not commit before handing over: \(error)")
@@ -34,7 +36,7 @@ extension StreamThread: RebalanceListener {
         for partition in partitions {
             let id = TaskID(topic: partition.topic, partition: partition.partition)
             guard let task = tasks.removeValue(forKey: id) else { continue }
-            do { try restorer.remove(task) } catch { callbackError = error }
+            do throws(StreamError) { try restorer.remove(task) } catch { callbackError = error }
             task.processor = nil
             if task.store != nil { application.stores.release(id) }
             application.tasks.remove(id)

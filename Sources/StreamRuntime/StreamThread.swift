@@ -1,6 +1,6 @@
-internal import KafkaClient
-internal import Logging
-internal import RocksStore
+import KafkaClient
+import Logging
+import RocksStore
 
 /// One OS thread of the worker: polls, processes, punctuates, commits, as Kafka Streams' `StreamThread`. Shares nothing that changes with
 /// other threads but what `ApplicationState` guards. All of it is called on that thread.
@@ -185,8 +185,10 @@ final class StreamThread {
             }
             var ends: [TopicPartition: Int64] = [:]
             if let upstream = task.source.upstream {
-                ends = try upstreamEnds[upstream] ?? lookup.ends(of: upstream, count: partitionCount(upstream))
-                upstreamEnds[upstream] = ends
+                if upstreamEnds[upstream] == nil {
+                    upstreamEnds[upstream] = try lookup.ends(of: upstream, count: partitionCount(upstream))
+                }
+                ends = upstreamEnds[upstream] ?? [:]
             }
             task.catchUp = CatchUp(upstream: ends)
             try open(task, state)

@@ -1,6 +1,6 @@
-public import KafkaClient
-public import RocksStore
-internal import Synchronization
+import KafkaClient
+import RocksStore
+import Synchronization
 
 /// The tasks of the process and what others may know of them. Thread-safe.
 public final class TaskDirectory: Sendable {

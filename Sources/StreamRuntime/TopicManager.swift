@@ -1,5 +1,5 @@
-internal import KafkaClient
-internal import Logging
+import KafkaClient
+import Logging
 
 /// Finds or creates the topics of a topology before the threads start.
 struct TopicManager {
@@ -59,7 +59,7 @@ struct TopicManager {
 
     private func partitionCounts(_ admin: Admin, _ names: [String]) throws(StreamError) -> [String: Int32] {
         try withKafka { () throws(KafkaError) in
-            try admin.partitionCounts(of: names, timeout: .seconds(10)).mapValues { Int32($0) }
+            try admin.describeTopics(names, timeout: .seconds(10)).mapValues { Int32($0.partitions.count) }
         }
     }
 
@@ -71,14 +71,13 @@ struct TopicManager {
         }
         let results = try withKafka { () throws(KafkaError) in try admin.createTopics(new, timeout: .seconds(30)) }
         for topic in topics {
-            guard let error = results[topic.name] ?? nil else {
-                logger.notice("created topic \(topic.name) with \(partitions) partitions")
-                continue
-            }
+            switch results[topic.name] {
+            case .success, .none: logger.notice("created topic \(topic.name) with \(partitions) partitions")
             // Another instance may have been faster.
-            if error.code == .topicAlreadyExists { continue }
-            if error.kind == .retriable { throw .kafka(error) }
-            throw .incompatible("topic \(topic.name) cannot be created: \(error.message)")
+            case .failure(let error) where error.code == .topicAlreadyExists: continue
+            case .failure(let error) where error.kind == .retriable: throw .kafka(error)
+            case .failure(let error): throw .incompatible("topic \(topic.name) cannot be created: \(error.message)")
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-public import KafkaClient
-public import RocksStore
+import KafkaClient
+import RocksStore
 
 /// What a stream application consumes, and what it does with it: Kafka Streams' topology, as a list of sources.
 public struct Topology: Sendable {

@@ -34,7 +34,7 @@ extension Settings {
     func streamSettings(createsInput: Bool) -> StreamSettings {
         var stream = StreamSettings(
             applicationID: applicationID,
-            client: ClientConfiguration(kafka.properties),
+            client: ClientConfiguration(kafka.values),
             stateDirectory: stateDir
         )
         stream.threads = streamThreads
@@ -45,7 +45,7 @@ extension Settings {
         stream.blockCacheBytes = storeBlockCache
         stream.writeBufferBytes = storeWriteBuffers
         stream.partitions = topicsPartitions.map { Int32($0) }
-        stream.replicationFactor = Int16(topicsReplicationFactor ?? -1)
+        stream.replicationFactor = Int32(topicsReplicationFactor ?? -1)
         stream.createsInput = createsInput
         return stream
     }
