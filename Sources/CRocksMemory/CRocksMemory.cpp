@@ -8,10 +8,12 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <cstdarg>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -81,6 +83,18 @@ crocks_counters crocks_counters_read(const rocksdb_options_t* options) {
     return counters;
 }
 
+namespace {
+class NoLog final : public rocksdb::Logger {
+  public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+};
+}  // namespace
+
+void crocks_log_disable(rocksdb_options_t* options) {
+    options->rep.info_log = std::make_shared<NoLog>();
+}
+
 #else
 
 struct crocks_memory {
@@ -113,6 +127,8 @@ void crocks_counters_enable(rocksdb_options_t*) {}
 crocks_counters crocks_counters_read(const rocksdb_options_t*) {
     return {};
 }
+
+void crocks_log_disable(rocksdb_options_t*) {}
 
 #endif
 

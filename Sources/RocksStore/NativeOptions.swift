@@ -16,10 +16,7 @@ final class NativeOptions {
         rocksdb_options_set_max_open_files(pointer, Int32(clamping: options.maxOpenFiles))
         // Spreads write-back, so that a large file's last sync does not stall everything.
         rocksdb_options_set_bytes_per_sync(pointer, 1 << 20)
-        // RocksDB's LOG file: warnings only, and little of it.
-        rocksdb_options_set_info_log_level(pointer, 2)
-        rocksdb_options_set_max_log_file_size(pointer, 1 << 20)
-        rocksdb_options_set_keep_log_file_num(pointer, 2)
+        crocks_log_disable(pointer)
         rocksdb_options_set_stats_dump_period_sec(pointer, 0)
         crocks_memory_share_write_buffers(memory.pointer, pointer)
         crocks_counters_enable(pointer)

@@ -113,6 +113,35 @@ struct FailureTests {
         }
     }
 
+    @Test("a disk that takes no more is an error of the write; reads, close and the next open go on, and nothing is lost")
+    func fullDisk() async throws {
+        try store.open().close()
+        await #expect(processExitsWith: .success) { [path = store.path as String] in
+            // Stands in for a full disk: no file of this process may grow.
+            func limitFiles(to bytes: rlim_t) {
+                var limit = rlimit(rlim_cur: bytes, rlim_max: .max)
+                #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            }
+            signal(SIGXFSZ, SIG_IGN)
+            let child = TemporaryStore()
+            let data = TemporaryStore.data
+            let database = try child.open(path)
+            try database.put(data, "before", "1")
+            limitFiles(to: 0)
+            for _ in 0..<3 {
+                #expect(#expect(throws: StoreError.self) { try database.put(data, "during", "1") }?.kind == .io)
+                #expect(throws: StoreError.self) { try database.flush() }
+            }
+            #expect(try database.get(data, "before") == "1")
+            #expect(database.close())
+            #expect(throws: StoreError.self) { try child.open(path) }
+            limitFiles(to: .max)
+            let reopened = try child.open(path)
+            #expect(try reopened.keys(data) == ["before"])
+            try reopened.put(data, "after", "1")
+        }
+    }
+
     @Test("a store that should be there and is not is an error, and nothing is made")
     func missing() throws {
         #expect(throws: StoreError.self) { try store.open(options: DatabaseOptions(createIfMissing: false)) }
