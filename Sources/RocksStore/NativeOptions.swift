@@ -1,0 +1,58 @@
+import CRocksDB
+import CRocksMemory
+
+/// Owns a `rocksdb_options_t` with our settings. RocksDB keeps database-wide and column family settings in one struct.
+final class NativeOptions {
+    let pointer: OpaquePointer
+
+    init(_ options: DatabaseOptions, memory: StoreMemory) {
+        pointer = rocksdb_options_create()
+        rocksdb_options_set_create_if_missing(pointer, options.createIfMissing ? 1 : 0)
+        rocksdb_options_set_create_missing_column_families(pointer, options.createIfMissing ? 1 : 0)
+        rocksdb_options_set_wal_recovery_mode(pointer, Int32(rocksdb_point_in_time_recovery))
+        // Without a log, column families that were flushed one by one would differ in age after a crash.
+        rocksdb_options_set_atomic_flush(pointer, options.walEnabled ? 0 : 1)
+        rocksdb_options_set_max_background_jobs(pointer, Int32(clamping: options.maxBackgroundJobs))
+        rocksdb_options_set_max_open_files(pointer, Int32(clamping: options.maxOpenFiles))
+        // Spreads write-back, so that a large file's last sync does not stall everything.
+        rocksdb_options_set_bytes_per_sync(pointer, 1 << 20)
+        crocks_log_disable(pointer)
+        rocksdb_options_set_stats_dump_period_sec(pointer, 0)
+        crocks_memory_share_write_buffers(memory.pointer, pointer)
+        crocks_counters_enable(pointer)
+    }
+
+    init(_ options: DatabaseOptions, family: ColumnFamily, memory: StoreMemory) {
+        pointer = rocksdb_options_create()
+        let writeBufferBytes = max(options.writeBufferBytes, 64 << 10)  // RocksDB's own least
+        rocksdb_options_set_write_buffer_size(pointer, writeBufferBytes)
+        // A memtable takes its memory in pieces of this size: RocksDB's 1 MiB is much for many that are nearly empty, and
+        // a piece as large as the memtable would make a new one full.
+        rocksdb_options_set_arena_block_size(pointer, min(writeBufferBytes / 8, 256 << 10))
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
+        let compression =
+            switch family.compression {
+            case .none: rocksdb_no_compression
+            case .lz4: rocksdb_lz4_compression
+            case .zstd: rocksdb_zstd_compression
+            }
+        rocksdb_options_set_compression(pointer, Int32(compression))
+
+        let table = rocksdb_block_based_options_create()
+        defer { rocksdb_block_based_options_destroy(table) }
+        rocksdb_block_based_options_set_block_size(table, family.blockBytes)
+        rocksdb_block_based_options_set_block_cache(table, crocks_memory_cache(memory.pointer))
+        // Index and filter blocks are part of the budget; those of the newest files stay in memory.
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
+        rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+        if let bits = family.bloomBitsPerKey {
+            rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(bits))
+        }
+        rocksdb_options_set_block_based_table_factory(pointer, table)
+    }
+
+    deinit {
+        rocksdb_options_destroy(pointer)
+    }
+}

@@ -1,0 +1,68 @@
+import CRocksDB
+
+/// Writes that reach the database together or not at all. For one thread; make one, then fill, write and clear it again and
+/// again: it keeps its memory.
+public final class WriteBatch {
+    let database: Database
+    let pointer: OpaquePointer
+
+    public init(_ database: Database) {
+        self.database = database
+        pointer = rocksdb_writebatch_create()
+    }
+
+    deinit {
+        rocksdb_writebatch_destroy(pointer)
+    }
+
+    /// Sets a key's value. Copies both.
+    public func put(
+        _ family: ColumnFamily,
+        key: UnsafeRawBufferPointer,
+        value: UnsafeRawBufferPointer
+    ) throws(StoreError) {
+        try database.withOpen { open throws(StoreError) in
+            let handle = try open.handle(of: family)
+            rocksdb_writebatch_put_cf(pointer, handle, key.chars, key.count, value.chars, value.count)
+        }
+    }
+
+    /// Sets a key's value.
+    public func put(_ family: ColumnFamily, key: [UInt8], value: [UInt8]) throws(StoreError) {
+        try key.span.bytes.withUnsafeBytes { key throws(StoreError) in
+            try value.span.bytes.withUnsafeBytes { value throws(StoreError) in
+                try put(family, key: key, value: value)
+            }
+        }
+    }
+
+    /// Removes a key; one that is not there is no error.
+    public func delete(_ family: ColumnFamily, key: UnsafeRawBufferPointer) throws(StoreError) {
+        try database.withOpen { open throws(StoreError) in
+            rocksdb_writebatch_delete_cf(pointer, try open.handle(of: family), key.chars, key.count)
+        }
+    }
+
+    /// Removes a key; one that is not there is no error.
+    public func delete(_ family: ColumnFamily, key: [UInt8]) throws(StoreError) {
+        try key.span.bytes.withUnsafeBytes { key throws(StoreError) in
+            try delete(family, key: key)
+        }
+    }
+
+    /// Puts and deletes in the batch.
+    public var count: Int {
+        Int(rocksdb_writebatch_count(pointer))
+    }
+
+    /// Size of the batch as it goes to the log.
+    public var byteCount: Int {
+        var size = 0
+        _ = rocksdb_writebatch_data(pointer, &size)
+        return size
+    }
+
+    public func clear() {
+        rocksdb_writebatch_clear(pointer)
+    }
+}
