@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Get: ParsableCommand { @OptionGroup var options: SettingsOptions }

@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Send: ParsableCommand { @OptionGroup var options: SettingsOptions }

@@ -1,0 +1,169 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import PayloadTracker
+
+/// What an operator relies on: one name for each setting, the strongest source wins, and mistakes are told.
+@Suite struct SettingsTests {
+    @Test("without any setting the tracker starts with the documented defaults")
+    func defaults() throws {
+        let settings = try settings()
+        #expect(settings == Settings())
+        #expect(settings.repartitionTopic == "payload-tracker-status-repartition")
+        #expect(settings.changelogTopic == "payload-tracker-payload-changelog")
+        #expect(settings.completionSettle == .seconds(60))
+        #expect(settings.stallAfter == .seconds(3600))
+        #expect(settings.retention == .seconds(7 * 86_400))
+        #expect(settings.statusMsgMaxBytes == 4096)
+        #expect(settings.historyMaxBytes == 524_288)
+    }
+
+    @Test("a flag beats --set, which beats the environment, which beats the file")
+    func precedence() throws {
+        let file = "http: {port: 1}"
+        let environment = ["PAYLOAD_TRACKER_HTTP_PORT": "2"]
+        #expect(try settings(file: file).httpPort == 1)
+        #expect(try settings(file: file, environment: environment).httpPort == 2)
+        #expect(try settings(["--set", "http.port=3"], file: file, environment: environment).httpPort == 3)
+        let flags = ["--http-port", "4", "--set", "http.port=3"]
+        #expect(try settings(flags, file: file, environment: environment).httpPort == 4)
+    }
+
+    @Test("every setting can be given by its key, its variable and its flag", arguments: Setting.all.map(\.key))
+    func allSources(key: String) throws {
+        let setting = try #require(Setting.byKey[key])
+        let text = Self.otherValues[key] ?? setting.defaultText
+        let wanted = try Settings([GivenSetting(key: key, value: text, origin: "a test")])
+        #expect(wanted != Settings(), "the test needs a value for \(key) that is not the default")
+        #expect(try settings(file: "{\"\(key)\": \"\(text)\"}") == wanted)
+        #expect(try settings(environment: [setting.environmentName: text]) == wanted)
+        #expect(try settings(["--set", "\(key)=\(text)"]) == wanted)
+        if setting.flag != nil {
+            #expect(try settings([setting.flagName, text]) == wanted)
+        }
+    }
+
+    @Test("a wrong value in any source stops the start, even where another source hides it")
+    func hiddenMistake() {
+        let error = #expect(throws: SettingsError.self) {
+            try settings(["--http-port", "8080"], environment: ["PAYLOAD_TRACKER_HTTP_PORT": "many"])
+        }
+        #expect(error?.description.contains("PAYLOAD_TRACKER_HTTP_PORT") == true)
+    }
+
+    @Test(
+        "a mistake is one line that names the setting, its source and what is allowed, and exits with 2",
+        arguments: [
+            ("http.port", "99999", "from 0 to 65535"), ("http.port", "", "from 0 to 65535"),
+            ("stall.after", "60", "500ms, 60s"), ("stall.after", "-1s", "500ms, 60s"),
+            ("stall.after", "99999999999999999999d", "500ms"), ("stall.after", "9223372036854775807d", "500ms"),
+            ("retention", "0", "from 1ms"), ("status-msg.max-bytes", "15", "from 16"),
+            ("status-msg.max-bytes", "64kb", "from 16"), ("history.max-entries", "100001", "to 100000"),
+            ("processing.guarantee", "twice", "exactly_once or at_least_once"),
+            ("status.aliases", "boom", "word=status"), ("status.aliases", "boom=broken", "word=status"),
+            ("status.aliases", "success=failure", "word=status"), ("status.aliases", "a=failure,a=success", "once"),
+            ("topics.input", "no spaces", "letters"), ("advertised.url", "ftp://host", "http"),
+            ("advertised.url", "http://host/path", "without a path"), ("input.keyed-by-payload-id", "yes", "true"),
+            ("application.id", String(repeating: "a", count: 201), "200"), ("session.timeout", "0", "from 1s"),
+        ]
+    )
+    func wrongValue(key: String, value: String, allowed: String) throws {
+        let error = try #require(throws: SettingsError.self) { try settings(["--set", "\(key)=\(value)"]) }
+        #expect(error.exitCode == 2)
+        #expect(error.description.hasPrefix("\(key): "))
+        #expect(error.description.contains("--set"))
+        #expect(error.description.contains(allowed))
+        #expect(!error.description.contains("\n"))
+    }
+
+    @Test("a value that would break the terminal or the line is shown escaped and cut")
+    func hostileValue() throws {
+        let value = "1\n2\u{1B}[31m" + String(repeating: "x", count: 500)
+        let error = try #require(throws: SettingsError.self) { try settings(["--set", "http.port=\(value)"]) }
+        #expect(error.description.contains("1\\u{a}2\\u{1b}[31m"))
+        #expect(error.description.count < 300)
+    }
+
+    @Test("a mistyped name is told with the name that was meant, whatever the source")
+    func unknownNames() throws {
+        let inFile = try #require(throws: SettingsError.self) { try settings(file: "a: 1\n\nhttp:\n  prt: 1") }
+        #expect(inFile.description.contains("is not a setting"))
+        let nested = try #require(throws: SettingsError.self) { try settings(file: "\nhttp:\n  prt: 1") }
+        #expect(nested.description.contains("line 3"))
+        #expect(nested.description.contains("did you mean http.port?"))
+        let null = try #require(throws: SettingsError.self) { try settings(file: "stall.aftr: ~") }
+        #expect(null.description.contains("did you mean stall.after?"))
+        let variable = try #require(throws: SettingsError.self) {
+            try settings(environment: ["PAYLOAD_TRACKER_STAL_AFTER": "1h"])
+        }
+        #expect(variable.description.contains("did you mean PAYLOAD_TRACKER_STALL_AFTER?"))
+        let assignment = try #require(throws: SettingsError.self) { try settings(["--set", "retentoin=1h"]) }
+        #expect(assignment.description.contains("did you mean retention?"))
+        #expect(throws: SettingsError.self) { try settings(["--set", "retention"]) }
+    }
+
+    @Test("variables that Kubernetes makes for a service of the tracker's name do not stop the start")
+    func serviceLinks() throws {
+        let links = [
+            "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP", "PORT_8080_TCP_ADDR",
+            "KAFKA_SERVICE_HOST", "KAFKA_PORT_9092_TCP_PROTO", "API_SERVICE_PORT",
+        ]
+        let environment = Dictionary(uniqueKeysWithValues: links.map { ("PAYLOAD_TRACKER_\($0)", "tcp://10.0.0.1:1") })
+        #expect(try settings(environment: environment) == Settings())
+    }
+
+    @Test("two roles on one topic stop the start: the tracker would read its own output")
+    func distinctTopics() throws {
+        let error = try #require(throws: SettingsError.self) {
+            try settings(["--topics-outcomes", "platform.payload-status"])
+        }
+        #expect(error.description.contains("topics.outcomes"))
+        #expect(error.description.contains("topics.input"))
+        #expect(throws: SettingsError.self) {
+            try settings(["--topics-dead-letter", "payload-tracker-payload-changelog"])
+        }
+    }
+
+    @Test("lists and aliases are read alike from a YAML list, a map and a text")
+    func lists() throws {
+        let text = try settings(["--set", "services.ignored= Tasks , rhc,,"])
+        #expect(text.servicesIgnored == ["tasks", "rhc"])
+        #expect(
+            try settings(file: "services:\n  ignored:\n    - Tasks\n    - rhc").servicesIgnored == ["tasks", "rhc"]
+        )
+        let aliases: [String: Settings.CanonicalStatus] = ["boom": .failure, "fine": .success]
+        #expect(try settings(["--set", "status.aliases=Boom=failure, fine=SUCCESS"]).statusAliases == aliases)
+        #expect(try settings(file: "status: {aliases: {boom: failure, fine: success}}").statusAliases == aliases)
+    }
+
+    private static let otherValues = [
+        "kafka.bootstrap.servers": "a:1,b:2", "application.id": "other", "topics.input": "in", "topics.outcomes": "out",
+        "topics.dead-letter": "dead", "topics.repartition": "hop", "topics.changelog": "log", "topics.partitions": "12",
+        "topics.replication-factor": "3", "state.dir": "/s", "store.block-cache": "2GiB", "store.write-buffers": "1MiB",
+        "http.host": "0.0.0.0", "http.port": "0", "advertised.url": "http://10.0.0.5:8080", "stream.threads": "4",
+        "processing.guarantee": "at_least_once", "commit.interval": "1s", "group.instance.id": "one",
+        "session.timeout": "10s", "standby.replicas": "1", "input.keyed-by-payload-id": "true",
+        "input.offset-reset": "latest", "status.aliases": "boom=failure", "status-msg.max-bytes": "64KiB",
+        "completion.settle": "0", "completion.required-services": "ingress,puptoo", "services.ignored": "tasks",
+        "stall.after": "500ms", "stage.recovery": "sticky", "history.max-entries": "1", "history.max-bytes": "1024",
+        "retention": "30d", "log.level": "debug", "log.format": "json",
+    ]
+}
+
+/// The settings that a command would start with.
+func settings(
+    _ flags: [String] = [],
+    file: String? = nil,
+    environment: [String: String] = [:],
+    kafkaRefusal: (String, String) -> String? = { _, _ in nil }
+) throws -> Settings {
+    let options = try SettingsOptions.parse(flags)
+    guard let file else { return try options.settings(environment: environment, kafkaRefusal: kafkaRefusal) }
+    let url = FileManager.default.temporaryDirectory.appending(path: "tracker-\(UUID().uuidString).yaml")
+    try Data(file.utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    var environment = environment
+    environment["PAYLOAD_TRACKER_CONFIG"] = url.path()
+    return try options.settings(environment: environment, kafkaRefusal: kafkaRefusal)
+}
