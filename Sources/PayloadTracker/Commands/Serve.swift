@@ -1,12 +1,79 @@
 import ArgumentParser
+import KafkaClient
+import Logging
+import Metrics
+import QueryService
+import ServiceLifecycle
+import StreamRuntime
+import UnixSignals
 
 /// Runs the worker and its HTTP endpoint.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Runs the worker and its HTTP endpoint.")
 
+    @Flag(help: "Create the input topic if it does not exist.") var createInput = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
-        _ = try options.settings()
+        let settings = try options.settings(kafkaRefusal: Serve.refusal)
+        let logger = LineLogHandler.logger(settings)
+        let metrics = PrometheusMetrics()
+        MetricsSystem.bootstrap(metrics)
+        if settings.processingGuarantee == .exactlyOnce {
+            logger.warning(
+                "processing.guarantee: exactly_once is not there yet; running at_least_once, so an outcome event may come twice after a crash"
+            )
+        }
+        let worker = Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
+        try await WorkerError.run {
+            try await ServiceGroup.payloadTracker(worker.services, logger: logger).run()
+        }
+    }
+
+    /// What librdkafka itself says of one of its properties.
+    static func refusal(_ name: String, _ value: String) -> String? {
+        do throws(KafkaError) {
+            try ClientConfiguration([name: value]).validate()
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+}
+
+extension ServiceGroup {
+    /// Stops on SIGTERM and SIGINT, and within 9 seconds whatever happens: an orchestrator's patience is ten.
+    static func payloadTracker(_ services: [any Service], logger: Logger) -> ServiceGroup {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        var configuration = ServiceGroupConfiguration(
+            services: services.map {
+                ServiceGroupConfiguration.ServiceConfiguration(
+                    service: $0,
+                    successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .cancelGroup
+                )
+            },
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: quiet
+        )
+        configuration.maximumGracefulShutdownDuration = .seconds(9)
+        return ServiceGroup(configuration: configuration)
+    }
+}
+
+/// What ended the worker: one line, exit code 1.
+struct WorkerError: ExitCodeError {
+    let description: String
+    var exitCode: Int32 { 1 }
+
+    static func run(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as StreamError {
+            throw WorkerError(description: SingleLine.escape("\(error)"))
+        } catch let error as EndpointError {
+            throw WorkerError(description: SingleLine.escape("\(error)"))
+        }
     }
 }

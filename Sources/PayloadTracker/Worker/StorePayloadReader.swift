@@ -1,3 +1,4 @@
+import Foundation
 import KafkaClient
 import NIOPosix
 import PayloadModel
