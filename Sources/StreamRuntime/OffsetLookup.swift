@@ -12,18 +12,18 @@ struct OffsetLookup {
         self.events = events
     }
 
-    mutating func end(of partition: TopicPartition) throws(StreamError) -> Int64 {
+    /// The offset that the next record of each partition will get.
+    mutating func ends(of partitions: [TopicPartition]) throws(StreamError) -> [TopicPartition: Int64] {
         let consumer = try opened()
-        return try withKafka { () throws(KafkaError) in try consumer.watermarks(partition, timeout: .seconds(10)).high }
+        let ask = Dictionary(uniqueKeysWithValues: partitions.map { ($0, Consumer.offsetEnd) })
+        return try withKafka { () throws(KafkaError) in try consumer.offsets(at: ask, timeout: .seconds(10)) }
     }
 
-    mutating func ends(of topic: String, count: Int32) throws(StreamError) -> [TopicPartition: Int64] {
-        var ends: [TopicPartition: Int64] = [:]
-        for partition in 0..<count {
-            let partition = TopicPartition(topic: topic, partition: partition)
-            ends[partition] = try end(of: partition)
+    mutating func end(of partition: TopicPartition) throws(StreamError) -> Int64 {
+        guard let end = try ends(of: [partition])[partition] else {
+            throw .kafka(KafkaError(.unknownPartition, "\(partition): its end cannot be found"))
         }
-        return ends
+        return end
     }
 
     mutating func close() {

@@ -186,7 +186,8 @@ final class StreamThread {
             var ends: [TopicPartition: Int64] = [:]
             if let upstream = task.source.upstream {
                 if upstreamEnds[upstream] == nil {
-                    upstreamEnds[upstream] = try lookup.ends(of: upstream, count: partitionCount(upstream))
+                    let partitions = try (0..<partitionCount(upstream)).map { TopicPartition(topic: upstream, partition: $0) }
+                    upstreamEnds[upstream] = try lookup.ends(of: partitions)
                 }
                 ends = upstreamEnds[upstream] ?? [:]
             }
