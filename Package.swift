@@ -91,8 +91,19 @@ let package = Package(
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"], swiftSettings: strict),
         .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore"], swiftSettings: strict),
         .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel"], swiftSettings: strict),
-        .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"], swiftSettings: strict),
-        .testTarget(name: "PayloadTopologyTests", dependencies: ["PayloadTopology"], swiftSettings: strict),
+        .testTarget(
+            name: "StreamRuntimeTests",
+            dependencies: ["StreamRuntime", "KafkaClient", "RocksStore"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PayloadTopologyTests",
+            dependencies: [
+                "PayloadTopology", "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "QueryServiceTests",
             dependencies: ["QueryService", .product(name: "HummingbirdTesting", package: "hummingbird")],

@@ -1,0 +1,52 @@
+import Foundation
+import ServiceLifecycle
+import StreamRuntime
+
+/// What the demo shows: traffic and its outcomes as they happen, then three payloads looked up. Ends the demo when it returns.
+struct DemoTour: Service {
+    let settings: Settings
+    let payloads: Int
+    let seed: UInt64
+    let keepRunning: Bool
+    /// Gives the port of the endpoint once it listens.
+    let ports: AsyncStream<Int>
+
+    func run() async throws {
+        guard let port = await ports.first(where: { _ in true }) else { return }
+        let url = "http://\(settings.httpHost):\(port)"
+        print("Payload Tracker demo. Kafka is a stand-in here: librdkafka's mock cluster, in this process and in memory,")
+        print("at \(settings.kafka.bootstrapServers). The worker answers at \(url). The first join of a group takes 3 s.\n")
+        Interruption.install()
+        let (settings, payloads, seed) = (settings, payloads, seed)
+        let result = await onOwnThread("demo") {
+            Result { () throws(CommandFailure) in
+                try DemoTraffic(settings, payloads: payloads, seed: seed).run()
+            }
+        }
+        let shown = try result.get()
+        if Interruption.isRequested { return }
+        try await lookUp("A payload that completed", shown.completed, url)
+        try await lookUp("A payload that failed", shown.failed, url)
+        try await lookUp("A payload that nobody has heard of", "00000000000000000000000000000000", url)
+        print("Dead letters: \(settings.topicsDeadLetter). Outcome events: \(settings.topicsOutcomes). Metrics: curl -s \(url)/metrics")
+        if keepRunning {
+            print("\nGoing on until Ctrl-C. From another terminal: payload-tracker get ID --url \(url)")
+            let failure = await onOwnThread("demo") {
+                Result { () throws(CommandFailure) in try DemoTraffic.goOn(settings, seed: seed) }
+            }
+            try failure.get()
+        }
+    }
+
+    private func lookUp(_ title: String, _ id: String, _ url: String) async throws {
+        print("\n\(title):\n  curl -s \(url)/v1/payloads/\(id)")
+        do {
+            let document = try await PayloadEndpoint(url).payload(id, wait: nil)
+            print(String(decoding: document, as: UTF8.self))
+            print("\n  payload-tracker get \(id) --url \(url)")
+            print(try PayloadTimeline(document).text(Terminal.standardOutput))
+        } catch let failure as CommandFailure where failure.exitCode == 4 {
+            print("404: \(failure)\n")
+        }
+    }
+}

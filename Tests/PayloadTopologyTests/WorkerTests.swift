@@ -1,0 +1,150 @@
+import Foundation
+import KafkaClient
+import PayloadModel
+import PayloadTopology
+import StreamRuntime
+import Testing
+
+/// The worker as a whole on the embedded broker: what goes in, what comes out, what survives a restart.
+@Suite(.serialized) struct WorkerTests {
+    private let good = "0123456789abcdef0123456789abcdef"
+    private let bad = "fedcba9876543210fedcba9876543210"
+
+    private var quick: PayloadRules {
+        var rules = PayloadRules()
+        rules.completionSettle = 200_000
+        return rules
+    }
+
+    @Test(arguments: [1, 2])
+    func payloadsReachTheirOutcomesFromMessagesSpreadOverPartitions(threads: Int) async throws {
+        let worker = try EmbeddedWorker()
+        try await worker.run(quick, threads: threads) { application in
+            try worker.send([
+                status(good, "ingress", "success", at: 2), status(good, "ingress", "received", at: 1),
+                status(good, "ingress", "success", at: 2),
+                status(bad, "puptoo", "error", at: 3, message: "no facts"), status(bad, "ingress", "received", at: 1),
+            ])
+            try await eventually("both payloads are decided") {
+                try worker.payload(good, in: application)?.outcome == .completed
+                    && worker.payload(bad, in: application)?.stages.count == 2
+            }
+        }
+        let events = try worker.outcomes()
+        let completed = try #require(events.first { $0.key == good })
+        #expect(completed.json["type"] as? String == "payload-completed")
+        #expect(completed.header("ce_id") == "\(good):1")
+        #expect(completed.header("ce_type") == "payload-completed")
+        #expect(completed.header("content-type") == "application/json")
+        let failed = try #require(events.first { $0.key == bad })
+        #expect((failed.json["reason"] as? [String: Any])?["status_msg"] as? String == "no facts")
+        #expect(events.count == 2)
+    }
+
+    @Test func whatCannotBeTakenIsDeadLetteredAsItWas() async throws {
+        let worker = try EmbeddedWorker()
+        let garbage = "{\"service\": not json"
+        try await worker.run(quick) { application in
+            try worker.send([garbage], key: "k", headers: [Header(name: "h", value: [1, 2]), Header(name: "h", value: nil)])
+            try worker.send([nil, status(good, "ingress", "success", at: 1)])
+            try await eventually("the good one went through") { try worker.payload(good, in: application) != nil }
+            try await eventually("the garbage is a dead letter") { try !worker.records(of: worker.topics.deadLetter).isEmpty }
+        }
+        let letters = try worker.records(of: worker.topics.deadLetter)
+        let letter = try #require(letters.first)
+        #expect(letters.count == 1)
+        #expect(letter.key == "k")
+        #expect(letter.value == Array(garbage.utf8))
+        #expect(letter.headers.prefix(2) == [Header(name: "h", value: [1, 2]), Header(name: "h", value: nil)])
+        #expect(letter.header("dlq.reason") == "not-json")
+        #expect(letter.header("dlq.topic") == "input")
+        #expect(letter.header("dlq.partition") == "0")
+        #expect(letter.header("dlq.offset") == "0")
+    }
+
+    @Test func aRestartGoesOnWhereItStoppedAndFiresTimersWithoutTraffic() async throws {
+        let worker = try EmbeddedWorker()
+        var slow = quick
+        slow.completionSettle = 3_600_000_000
+        try await worker.run(slow) { application in
+            try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 1)])
+            try await eventually("both are stored") {
+                try worker.payload(good, in: application) != nil && worker.payload(bad, in: application)?.outcome == .failed
+            }
+        }
+        #expect(try worker.outcomes().map(\.key) == [bad])
+
+        try await worker.run(quick) { application in
+            try await eventually("the timer fires, at the new setting") {
+                try worker.payload(good, in: application)?.outcome == .completed
+            }
+            #expect(try worker.payload(bad, in: application)?.revision == 1)
+        }
+        #expect(Set(try worker.outcomes().compactMap(\.key)) == [good, bad])
+        #expect(try worker.outcomes().count == 2)
+    }
+
+    @Test func aLostStateDirectoryIsRebuiltFromTheChangelog() async throws {
+        let worker = try EmbeddedWorker()
+        try await worker.run(quick) { application in
+            try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 1)])
+            try await eventually("both are decided") {
+                try worker.payload(good, in: application)?.outcome == .completed
+                    && worker.payload(bad, in: application)?.outcome == .failed
+            }
+        }
+        try FileManager.default.removeItem(atPath: worker.stateDirectory)
+        try await worker.run(quick) { application in
+            try await eventually("both are back") {
+                try worker.payload(good, in: application)?.outcome == .completed
+                    && worker.payload(bad, in: application)?.outcome == .failed
+            }
+        }
+        #expect(try worker.outcomes().count == 2)
+    }
+
+    @Test func retentionRemovesThePayloadAndWritesATombstone() async throws {
+        let worker = try EmbeddedWorker()
+        var rules = quick
+        rules.retention = 1_000_000
+        try await worker.run(rules) { application in
+            try worker.send([status(bad, "puptoo", "failed", at: 1)])
+            try await eventually("the changelog has its tombstone") {
+                try worker.records(of: worker.topics.changelog).contains { $0.key == bad && $0.value == nil }
+            }
+            try await eventually("the store has forgotten it") { try worker.payload(bad, in: application) == nil }
+            // A payload that comes back starts anew.
+            try worker.send([status(bad, "puptoo", "failed", at: 2)])
+            try await eventually("it is there again") { try worker.payload(bad, in: application)?.revision == 1 }
+        }
+        #expect(try worker.outcomes().map { $0.header("ce_id") } == ["\(bad):1", "\(bad):1"])
+    }
+
+    @Test func keyedInputNeedsNoRepartitionAndRefusesOtherKeys() async throws {
+        let worker = try EmbeddedWorker(isInputKeyed: true)
+        let partition = Array(good.utf8).withUnsafeBytes {
+            Partitioner.murmur2($0, partitionCount: EmbeddedWorker.partitions)
+        }
+        try await worker.run(quick) { application in
+            let values = [String?](repeating: status(good, "ingress", "success", at: 1), count: Int(partition) + 1)
+            try worker.send(values, key: good)
+            try worker.send([status(bad, "ingress", "success", at: 1)], key: good)
+            try await eventually("the keyed one is completed") {
+                try worker.payload(good, in: application)?.outcome == .completed
+            }
+            try await eventually("the other is a dead letter") { try !worker.records(of: worker.topics.deadLetter).isEmpty }
+        }
+        #expect(try worker.records(of: worker.topics.deadLetter).map { $0.header("dlq.reason") } == ["mis-keyed"])
+        #expect(try worker.records(of: worker.topics.repartition).isEmpty)
+    }
+
+    @Test func unequalInternalTopicsStopTheWorkerWithASentence() async throws {
+        let worker = try EmbeddedWorker(changelogPartitions: 4)
+        await #expect {
+            try await worker.run(quick) { _ in try await Task.sleep(for: .seconds(30)) }
+        } throws: { error in
+            guard case .incompatible(let sentence) = error as? StreamError else { return false }
+            return sentence.contains("repartition") && sentence.contains("changelog") && sentence.contains("4")
+        }
+    }
+}
