@@ -41,7 +41,8 @@ extension Database {
         }
     }
 
-    /// An iterator over the keys of `range`, at no position yet. It sees the database as it is now, or as `snapshot` saw it.
+    /// An iterator over the keys of `range`, at no position yet. It sees the database as it is now, or as `snapshot`
+    /// saw it.
     public func makeIterator(
         _ family: ColumnFamily,
         range: KeyRange = .all,

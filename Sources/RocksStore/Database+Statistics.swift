@@ -7,7 +7,8 @@ public struct StoreStatistics: Hashable, Sendable {
     public let blockCacheHits, blockCacheMisses: UInt64
     /// Reads of absent keys that a Bloom filter saved.
     public let bloomFilterUseful: UInt64
-    /// Keys that were asked for and written one by one or in batches, and their bytes. Iterators and MultiGet don't count.
+    /// Keys that were asked for and written one by one or in batches, and their bytes. Iterators and MultiGet don't
+    /// count.
     public let keysRead, keysWritten, bytesRead, bytesWritten: UInt64
     /// Bytes written to the write-ahead log.
     public let walBytes: UInt64
@@ -18,6 +19,7 @@ public struct StoreStatistics: Hashable, Sendable {
 }
 
 extension Database {
+    /// Counters since the database was opened.
     public func statistics() throws(StoreError) -> StoreStatistics {
         let counters = try withOpen { open throws(StoreError) in open.counters }
         return StoreStatistics(
@@ -36,7 +38,8 @@ extension Database {
         )
     }
 
-    /// One of RocksDB's number properties, such as `rocksdb.estimate-num-keys`; `nil` when RocksDB has none of that name.
+    /// One of RocksDB's number properties, such as `rocksdb.estimate-num-keys`; `nil` when RocksDB has none of that
+    /// name.
     public func property(_ family: ColumnFamily, _ name: String) throws(StoreError) -> UInt64? {
         try withOpen { open throws(StoreError) in
             var value: UInt64 = 0

@@ -4,7 +4,7 @@ import CRocksMemory
 extension Database {
     /// Writes the batch, all of it or nothing. The batch stays as it is: clear it to use it again.
     ///
-    /// - Parameter synced: waits until the log is on the disk, so that the batch also survives the death of the machine.
+    /// - Parameter synced: waits until the log is on the disk, so that the batch also survives the machine's death.
     ///   Without it, it survives that of the process, given `DatabaseOptions.walEnabled`.
     public func write(_ batch: WriteBatch, synced: Bool = false) throws(StoreError) {
         try withOpen { open throws(StoreError) in

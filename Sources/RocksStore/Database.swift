@@ -4,8 +4,9 @@ import Synchronization
 
 /// A RocksDB database: ordered byte keys and values in column families, written in atomic batches.
 ///
-/// Thread-safe: any threads may read and write at once. Iterators and batches belong to one thread each. Every call may read
-/// or wait for the disk, so none belongs on Swift's cooperative pool where that matters. Errors are `StoreError`.
+/// Thread-safe: any threads may read and write at once. Iterators and batches belong to one thread each. Every call
+/// may read or wait for the disk, so none belongs on Swift's cooperative pool where that matters. Errors are
+/// `StoreError`.
 public final class Database: Sendable {
     /// The database's directory.
     public let path: String
@@ -42,8 +43,8 @@ public final class Database: Sendable {
 
     /// Closes the database: calls that run finish, later ones throw `.closed`, and so do iterators when they move next.
     ///
-    /// The directory stays locked until the last call, iterator and snapshot is gone. Idempotent; dropping the last reference to
-    /// a `Database` closes it too. Unlogged writes are flushed.
+    /// The directory stays locked until the last call, iterator and snapshot is gone. Idempotent; dropping the last
+    /// reference to a `Database` closes it too. Unlogged writes are flushed.
     ///
     /// - Parameter timeout: how long to wait for those readers. Don't wait on a thread that holds one itself.
     /// - Returns: whether the directory is unlocked.
@@ -61,7 +62,8 @@ public final class Database: Sendable {
         open?.isClosed.store(true, ordering: .releasing)
     }
 
-    /// Deletes a database that nobody has open, with its directory unless it holds other files. A missing one is no error.
+    /// Deletes a database that nobody has open, with its directory unless it holds other files. A missing one is no
+    /// error.
     public static func destroy(path: String) throws(StoreError) {
         try StoreDirectory.checkPath(path)
         let options = rocksdb_options_create()

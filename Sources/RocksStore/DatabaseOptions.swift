@@ -12,12 +12,14 @@ public struct DatabaseOptions: Hashable, Sendable {
     /// Size at which one column family's memtable is flushed; `StoreMemory` may flush it earlier.
     public var writeBufferBytes: Int
 
-    /// Flushes and compactions of this database that run at once. The threads are shared by all databases of the process.
+    /// Flushes and compactions of this database that run at once. The threads are shared by all databases of the
+    /// process.
     public var maxBackgroundJobs: Int
 
     /// Table files of this database that are kept open.
     public var maxOpenFiles: Int
 
+    /// The defaults suit many small stores in one process.
     public init(
         createIfMissing: Bool = true,
         walEnabled: Bool = true,

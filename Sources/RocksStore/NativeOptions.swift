@@ -26,8 +26,8 @@ final class NativeOptions {
         pointer = rocksdb_options_create()
         let writeBufferBytes = max(options.writeBufferBytes, 64 << 10)  // RocksDB's own least
         rocksdb_options_set_write_buffer_size(pointer, writeBufferBytes)
-        // A memtable takes its memory in pieces of this size: RocksDB's 1 MiB is much for many that are nearly empty, and
-        // a piece as large as the memtable would make a new one full.
+        // A memtable takes its memory in pieces of this size: RocksDB's 1 MiB is much for many that are nearly empty,
+        // and a piece as large as the memtable would make a new one full.
         rocksdb_options_set_arena_block_size(pointer, min(writeBufferBytes / 8, 256 << 10))
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
         let compression =

@@ -4,11 +4,11 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// The C handles of an open database. Whoever uses them holds a reference, and the last reference closes the database:
-/// that is how `Database.close()` can come while others read.
-//
 // Unchecked: everything is a `let`, the flag is atomic, and RocksDB lets any threads use a database, its column family
 // handles and (unchanged) options at once.
+
+/// The C handles of an open database. Whoever uses them holds a reference, and the last reference closes the database:
+/// that is how `Database.close()` can come while others read.
 final class OpenDatabase: @unchecked Sendable {
     let path: String
     let walEnabled: Bool

@@ -1,8 +1,8 @@
 import CRocksDB
 
-/// A view of a database at one moment, unmoved by later writes. Thread-safe; released with its last reference.
-//
 // Unchecked: everything is a `let`, and RocksDB reads a snapshot and (unchanged) read options from any threads.
+
+/// A view of a database at one moment, unmoved by later writes. Thread-safe; released with its last reference.
 public final class Snapshot: @unchecked Sendable {
     let open: OpenDatabase
     let pointer: OpaquePointer

@@ -6,7 +6,7 @@ enum StoreDirectory {
     static func prepare(_ path: String, create: Bool) throws(StoreError) {
         try checkPath(path)
         if create { try makeDirectories(path) }
-        // RocksDB would start an empty database here and delete the old one's files as litter.
+        // RocksDB would start an empty database here, at the second try at the latest, and delete the old one's files.
         let files = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         if files.contains(where: { $0.hasSuffix(".sst") }), !files.contains("CURRENT") {
             throw StoreError(.corruption, path: path, "table files without the file CURRENT")

@@ -2,6 +2,7 @@ import CRocksDB
 
 /// What went wrong in a store, as one line a person can act on.
 public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What a caller may decide by.
     public enum Kind: String, Sendable, Hashable {
         /// A file of the database is damaged or missing.
         case corruption = "corrupted"
@@ -21,12 +22,14 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case closed = "closed"
     }
 
+    /// What kind of failure this is.
     public let kind: Kind
     /// The database's directory.
     public let path: String
     /// RocksDB's own message where there is one.
     public let detail: String
 
+    /// One line: the directory, the kind, the detail.
     public var description: String {
         "store \(path): \(kind.rawValue): \(detail)"
     }

@@ -3,9 +3,9 @@ import Synchronization
 
 /// A cursor over the keys of a range, in the order of their bytes, in both directions.
 ///
-/// It sees the database as it was when the iterator was made. Belongs to one thread. It keeps the database's files, and its
-/// directory locked, until it is gone, so don't keep one. Moving it throws `.corruption` or `.io` when a block can't be
-/// read, and `.closed` after `Database.close()`.
+/// It sees the database as it was when the iterator was made. Belongs to one thread. It keeps the database's files,
+/// and its directory locked, until it is gone, so don't keep one. Moving it throws `.corruption` or `.io` when a
+/// block can't be read, and `.closed` after `Database.close()`.
 public struct StoreIterator: ~Copyable {
     private let open: OpenDatabase
     private let snapshot: Snapshot?

@@ -1,13 +1,13 @@
 import CRocksDB
 import CRocksMemory
 
+// Unchecked: the pointer never changes, and the cache and the manager behind it do their own locking.
+
 /// The memory that all stores of a process share: one block cache, and one limit for what they buffer before a flush.
 ///
-/// Index and filter blocks live in the cache too, so the two sizes together bound what RocksDB keeps in memory, however
-/// many databases are open. The limit is soft: at 7/8 of the write buffers the database that writes next flushes, and writers
-/// are not stalled while it does. Make one for the process. Thread-safe.
-//
-// Unchecked: the pointer never changes, and the cache and the manager behind it do their own locking.
+/// Index and filter blocks live in the cache too, so the two sizes together bound what RocksDB keeps in memory,
+/// however many databases are open. The limit is soft: at 7/8 of the write buffers the database that writes next
+/// flushes, and writers are not stalled while it does. Make one for the process. Thread-safe.
 public final class StoreMemory: @unchecked Sendable {
     let pointer: OpaquePointer
 

@@ -1,11 +1,14 @@
 import CRocksDB
 
-/// Writes that reach the database together or not at all. For one thread; make one, then fill, write and clear it again and
-/// again: it keeps its memory.
+/// Writes that reach the database together or not at all.
+///
+/// For one thread. Fill, write and clear it again and again: it keeps its memory. Filling throws `.invalidArgument`
+/// for a column family that is not open, and `.closed` after `Database.close()`.
 public final class WriteBatch {
     let database: Database
     let pointer: OpaquePointer
 
+    /// An empty batch for this database.
     public init(_ database: Database) {
         self.database = database
         pointer = rocksdb_writebatch_create()
@@ -62,6 +65,7 @@ public final class WriteBatch {
         return size
     }
 
+    /// Empties the batch, for the next use.
     public func clear() {
         rocksdb_writebatch_clear(pointer)
     }
