@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -52,6 +53,7 @@ class Sender:
         self.producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
+                "log_level": 0,
                 "linger.ms": 5,
                 "message.max.bytes": LARGEST_MESSAGE,
                 "enable.idempotence": True,
@@ -70,18 +72,19 @@ class Sender:
                     partition=partition,
                     headers=list(headers),
                     timestamp=timestamp_ms or int(time.time() * 1000),
-                    on_delivery=self.on_delivery,
+                    on_delivery=partial(self.on_delivery, tuple(headers)),
                 )
                 break
             except BufferError:
                 self.producer.poll(0.1)
         self.producer.poll(0)
 
-    def on_delivery(self, error, message: Message) -> None:
+    def on_delivery(self, headers: tuple, error, message: Message) -> None:
+        """Keeps what became of a record; its headers are not in the report."""
         if error:
             self.problems.append(str(error))
         else:
-            self.delivered.append(record_of(message))
+            self.delivered.append(replace(record_of(message), headers=headers))
 
     def flush(self) -> list[Record]:
         """Waits for all that was sent; gives every record sent so far with its partition and offset."""
@@ -98,6 +101,7 @@ class Reader:
         self.consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
+                "log_level": 0,
                 "group.id": f"reader-of-{topic}",
                 "enable.auto.commit": False,
                 "isolation.level": isolation,
@@ -133,7 +137,7 @@ class Topics:
     """The broker's administration, as far as the scenarios need it."""
 
     def __init__(self, bootstrap: str):
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def create(self, name: str, partitions: int, **config: str) -> None:
         dotted = {key.replace("_", "."): value for key, value in config.items()}

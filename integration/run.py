@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -111,13 +112,14 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{scenario.name}: {scenario.loss}" for scenario in selected))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     directory = Path(tempfile.mkdtemp(prefix="payload-tracker-integration-"))
     broker = brokers.choose(options.bootstrap, options.broker, directory)
     try:
         broker.start()
-        if options.self_test:
-            return 1 if selftest.run(options.seed, broker) else 0
-        counts = run_all(selected, options, broker, directory)
+        counts = (
+            selftest.run(options.seed, broker) if options.self_test else run_all(selected, options, broker, directory)
+        )
     except BrokerFailed as failure:
         print(f"the broker failed: {failure}")
         counts = {"passed": 0, "failed": 1, "skipped": 0}

@@ -158,12 +158,12 @@ def reopened_payload(context: Context) -> None:
         [step(3, "puptoo", "error", "broken")],
         [step(4, "puptoo", "success", "retried")],
     ]
-    types = ["payload-completed", "payload-failed", "payload-completed"]
+    types = ["payload-completed", "payload-completed", "payload-failed", "payload-completed"]
     payload_id, base = sequences.new_id(app.random), base_date(app)
     tracker = app.start(stall_after="1h").wait_until_ready()
     reader = app.read(app.outcomes)
     checks, values = Checks(), []
-    for wave, told in zip(waves, (1, 1, 2, 3)):
+    for told, wave in enumerate(waves, 1):
         new = sequences.message_values(payload_id, wave, base, app.random)
         values += new
         for value in new:
@@ -176,5 +176,5 @@ def reopened_payload(context: Context) -> None:
     document = tracker.document(payload_id)
     payload = model_of(values, rules).payload
     checks.extend(plausible_event_problems(app, reader.records, payload, document))
-    checks.equal("revision of the document", document["revision"], 3)
+    checks.equal("revision of the document", document["revision"], 4)
     checks.done()
