@@ -18,10 +18,7 @@ import selftest
 from brokers import Broker, BrokerFailed
 from checks import Failed, Skipped
 from scenarios import Context, Scenario
-from tracker import TrackerFailed
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-BUILDS = ("release", "debug")
+from tracker import TrackerFailed, newest_executable
 
 
 def arguments() -> argparse.Namespace:
@@ -40,14 +37,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="keeps the logs and state of all scenarios")
     parser.add_argument("--self-test", action="store_true", help="checks the runner itself, needs no executable")
     return parser.parse_args()
-
-
-def newest_executable() -> Path:
-    found = [REPOSITORY / ".build" / build / "payload-tracker" for build in BUILDS]
-    found = [path for path in found if path.exists()]
-    if not found:
-        sys.exit("no executable: build it first (swift build), or name one with --executable")
-    return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def chosen(names: list[str]) -> list[Scenario]:

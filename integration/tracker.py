@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -18,6 +19,8 @@ from brokers import free_port
 READY_SECONDS = 60
 STOP_SECONDS = 10
 REQUEST_SECONDS = 75
+REPOSITORY = Path(__file__).resolve().parent.parent
+BUILDS = ("release", "debug")
 PREFIX = "PAYLOAD_TRACKER_"
 
 
@@ -30,6 +33,14 @@ class Answer:
     @property
     def json(self):
         return json.loads(self.body)
+
+
+def newest_executable() -> Path:
+    found = [REPOSITORY / ".build" / build / "payload-tracker" for build in BUILDS]
+    found = [path for path in found if path.exists()]
+    if not found:
+        sys.exit("no executable: build it first (swift build), or name one with --executable")
+    return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def environment_name(setting: str) -> str:
