@@ -1,0 +1,209 @@
+"""Where the scenarios find a broker, how they start one of their own, and what each kind can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+# What a scenario may need of a broker, and why one that lacks it cannot run the scenario.
+CAPABILITIES = {
+    "topics": "creating and describing topics",
+    "transactions": "transactions that hide what is open or aborted",
+    "fencing": "fencing of a producer by its transactional.id",
+    "static-members": "static group membership",
+    "takeover": "moving a crashed member's partitions to another one",
+    "volume": "more than 100,000 messages",
+    "restart": "coming back with its data after a restart",
+}
+OWN = {
+    "kafka": set(CAPABILITIES),
+    "noida": {"topics", "transactions", "fencing", "static-members", "restart"},
+    "embedded": set(),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class BrokerFailed(Exception):
+    """A broker did not start or stop; says where its log is."""
+
+
+class Broker:
+    """A broker that is already there: nothing is started or stopped."""
+
+    kind = "given"
+
+    def __init__(self, bootstrap: str):
+        self.bootstrap = bootstrap
+        self.capabilities = set(CAPABILITIES)
+
+    def start(self) -> None:
+        self.wait_until_up(START_SECONDS)
+
+    def stop(self) -> None:
+        """Nothing to do for a broker that was given."""
+
+    def wait_until_up(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=2)
+                return
+            except KafkaException as error:
+                if time.monotonic() > deadline or self.has_died():
+                    raise BrokerFailed(f"no answer from {self.bootstrap}: {error}") from None
+                time.sleep(0.2)
+
+    def has_died(self) -> bool:
+        return False
+
+    def another(self, directory: Path, port: int) -> Broker | None:
+        """A broker of the same kind at a port, not yet started, for what happens while there is none."""
+        return None
+
+
+class ProcessBroker(Broker):
+    """A broker that runs as a process of ours, with a data directory that outlives its restarts."""
+
+    def __init__(self, directory: Path, port: int | None = None):
+        self.directory = directory
+        self.port = port or free_port()
+        super().__init__(f"127.0.0.1:{self.port}")
+        self.capabilities = OWN[self.kind]
+        self.log = directory / "broker.log"
+        self.process: subprocess.Popen | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), env=self.environment(), stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self.wait_until_up(START_SECONDS)
+        except BrokerFailed as error:
+            self.stop()
+            raise BrokerFailed(f"{error}; its log is {self.log}") from None
+
+    def has_died(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, kind)
+                self.process.wait(STOP_SECONDS)
+                break
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self.process = None
+
+    def another(self, directory: Path, port: int) -> Broker:
+        return type(self)(directory, port)
+
+
+class NoidaBroker(ProcessBroker):
+    """noida-db: young, small, good for correctness of small traffic; it cannot move a crashed member's partitions."""
+
+    kind = "noida"
+
+    def command(self) -> list[str]:
+        program = Path(sys.executable).with_name("noida-db")
+        where = ["--kafka-port", str(self.port), "--host", "127.0.0.1", "--data-dir", str(self.directory / "data")]
+        return [str(program), "start", "--only", "kafka", *where]
+
+
+class KafkaBroker(ProcessBroker):
+    """Apache Kafka from an unpacked distribution (`KAFKA_HOME`), broker and controller in one, loopback only."""
+
+    kind = "kafka"
+    cluster_id = "cGF5bG9hZC10cmFja2Vy"
+
+    def command(self) -> list[str]:
+        properties = self.directory / "server.properties"
+        if not properties.exists():
+            properties.write_text(self.properties())
+            format_storage = [self.script("kafka-storage.sh"), "format", "-t", self.cluster_id, "-c", str(properties)]
+            subprocess.run(format_storage, env=self.environment(), check=True, capture_output=True)
+        return [self.script("kafka-server-start.sh"), str(properties)]
+
+    def script(self, name: str) -> str:
+        return str(Path(os.environ["KAFKA_HOME"]) / "bin" / name)
+
+    def environment(self) -> dict[str, str]:
+        own = {"KAFKA_HEAP_OPTS": "-Xms512m -Xmx1g", "LOG_DIR": str(self.directory / "logs")}
+        return {**os.environ, **own}
+
+    def properties(self) -> str:
+        controller = free_port()
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.directory / "data"),
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "5",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "5",
+            "group.initial.rebalance.delay.ms": "0",
+            "default.replication.factor": "1",
+        }
+        return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+
+class EmbeddedBroker(Broker):
+    """librdkafka's mock cluster in this process: no topics to create, no transactions. Almost everything is skipped."""
+
+    kind = "embedded"
+
+    def __init__(self):
+        self.producer = Producer({"test.mock.num.brokers": 1})
+        brokers = self.producer.list_topics(timeout=10).brokers
+        super().__init__(",".join(f"{broker.host}:{broker.port}" for broker in brokers.values()))
+        self.capabilities = OWN[self.kind]
+
+
+def choose(bootstrap: str | None, kind: str | None, directory: Path) -> Broker:
+    """The broker that the command line asks for; without a wish, Apache Kafka if there is one, else noida-db."""
+    if bootstrap:
+        return Broker(bootstrap)
+    if kind == "embedded":
+        return EmbeddedBroker()
+    if kind == "kafka" or (kind is None and os.environ.get("KAFKA_HOME")):
+        return KafkaBroker(directory / "kafka")
+    return NoidaBroker(directory / "noida")
+
+
+def remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
