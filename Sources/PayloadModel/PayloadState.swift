@@ -75,6 +75,8 @@ public struct PayloadState: Hashable, Sendable {
             var changed = self
             guard changed.stages[index].insert(entry), changed.tellsOther(than: self, rules) else { return false }
             self = changed
+            // An entry that was taken for its date alone must not stay: a backfill may come newest first.
+            trimHistory(rules)
             return true
         }
         guard stages[index].insert(entry) else { return false }
