@@ -48,7 +48,9 @@ extension PayloadState {
     mutating func trimHistory(_ rules: PayloadRules) {
         let margin = PayloadState.marginEntries
         let entryCount = stages.reduce(0) { $0 + $1.entries.count }
-        let isLong = entryCount > rules.historyMaxEntries + 2 * margin
+        // What is kept of each stage in any case is counted on top: the next trim is then due only after a whole stride.
+        let keptOfStage = PayloadState.maxRecoveredFailures + 4
+        let isLong = entryCount > rules.historyMaxEntries + 2 * margin + stages.count * keptOfStage
         guard isLong || isHeavy(entryCount, rules) else { return }
         let all = placesNewestFirst()
         var kept = newest(
@@ -67,6 +69,7 @@ extension PayloadState {
             }
         }
         kept.formUnion(recoveredFailures(rules))
+        kept.formUnion(recoverableFailures(of: all, rules))
         // The places are newest first, so the first that is dropped has the greatest date.
         guard let dropped = all.first(where: { !kept.contains($0) }) else { return }
         let date = stages[dropped.stage].entries[dropped.entry].date
@@ -77,6 +80,17 @@ extension PayloadState {
             }
         }
         trimmedThrough = max(trimmedThrough ?? date, date)
+    }
+
+    /// The newest failing entries of each stage, which become recovered failures when the stage moves on; within a budget of bytes.
+    private func recoverableFailures(of placesNewestFirst: [Place], _ rules: PayloadRules) -> Set<Place> {
+        var counts = [Int](repeating: 0, count: stages.count)
+        let places = placesNewestFirst.filter { place in
+            guard stages[place.stage].entries[place.entry].status.isFailing else { return false }
+            counts[place.stage] += 1
+            return counts[place.stage] <= PayloadState.maxRecoveredFailures
+        }
+        return newest(of: places, maxEntries: places.count, maxBytes: rules.historyMaxBytes + PayloadState.marginBytes)
     }
 
     /// Whether the history, the reasons or the dates differ from those of `other`, which has the same stages.
