@@ -27,7 +27,11 @@ import Testing
         for date in 2...6 { try payload.send("bad", "error", at: Int64(date)) }
         #expect(try payload.document()["truncated"] == ["history"])
         for date in 10...14 { try payload.send("new", "processing", at: Int64(date)) }
-        #expect(payload.history() == ["new processing 14", "new processing 13", "bad error 6", "bad error 2", "old received 1"])
+        #expect(
+            payload.history() == [
+                "new processing 14", "new processing 13", "bad error 6", "bad error 2", "old received 1",
+            ]
+        )
         let stages = try payload.document()["stages"]?.elements.map { [$0["service"], $0["entries"]] }
         #expect(stages == [["bad", 2], ["new", 2], ["old", 1]])
     }

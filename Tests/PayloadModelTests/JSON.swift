@@ -75,7 +75,8 @@ extension JSON: CustomStringConvertible {
     }
 }
 
-extension JSON: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral,
+extension JSON: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByArrayLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByDictionaryLiteral
 {
     init(nilLiteral: ()) { self = .null }

@@ -143,7 +143,10 @@ import Testing
         #expect(payload.state.revision == 1)
     }
 
-    @Test("Any other status reopens a completed payload, and it is told when it completes again", arguments: ["received", "processing"])
+    @Test(
+        "Any other status reopens a completed payload, and it is told when it completes again",
+        arguments: ["received", "processing"]
+    )
     func completedReopens(word: String) throws {
         var payload = try Payload()
         try payload.send("a", "success", at: 1)

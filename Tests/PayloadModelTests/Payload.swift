@@ -66,7 +66,8 @@ struct Payload {
     }
 
     @discardableResult
-    mutating func send(_ service: String, _ word: String, at date: Int64, _ text: String? = nil) throws -> OutcomeEvent? {
+    mutating func send(_ service: String, _ word: String, at date: Int64, _ text: String? = nil) throws -> OutcomeEvent?
+    {
         try take(Payload.message(service, word, at: date, text))
     }
 

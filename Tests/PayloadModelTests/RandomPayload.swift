@@ -12,7 +12,9 @@ struct RandomPayload {
         // Canonically equivalent texts are different texts.
         let services = ["a", "a", "b", "caf\u{E9}", "cafe\u{301}"].prefix(1 + random.below(5))
         let sources = [nil, "", "x", "y"].prefix(1 + random.below(4))
-        let words = ["received", "recieved", "processing", "processed", "success", "completed", "failure", "error", "invalid"]
+        let words = [
+            "received", "recieved", "processing", "processed", "success", "completed", "failure", "error", "invalid",
+        ]
         let texts = [nil, nil, "", "e", "\u{E9}", "e\u{301}", String(repeating: "long ", count: 20)]
         // Otherwise nearly every payload fails.
         let failsSeldom = random.oneIn(2)

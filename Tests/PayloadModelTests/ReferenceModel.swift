@@ -214,7 +214,12 @@ extension ReferenceModel {
         var seconds = time_t((microseconds - fraction) / 1_000_000)
         var parts = tm()
         gmtime_r(&seconds, &parts)
-        let date = String(format: "%04d-%02d-%02d", Int(parts.tm_year) + 1_900, Int(parts.tm_mon) + 1, Int(parts.tm_mday))
+        let date = String(
+            format: "%04d-%02d-%02d",
+            Int(parts.tm_year) + 1_900,
+            Int(parts.tm_mon) + 1,
+            Int(parts.tm_mday)
+        )
         let time = String(format: "%02d:%02d:%02d", Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec))
         return "\(date)T\(time)." + String(format: "%06d", Int(fraction)) + "Z"
     }

@@ -28,7 +28,7 @@ import Testing
         _ = payload.state.judge(after: .entry, at: payload.now, rules: payload.rules)
     }
 
-    @Test("Any order of arrival and any duplicates give what the contract says of the set", arguments: UInt64(0)..<300)
+    @Test("Any order of arrival and any duplicates give what the contract says of the set", arguments: UInt64(0)..<200)
     func permutationsAndDuplicates(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let given = try RandomPayload(count: 1 + random.below(50), dates: 1 + random.below(30), using: &random)
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test("Two instances that each fold a half and then the other's half agree", arguments: UInt64(0)..<200)
+    @Test("Two instances that each fold a half and then the other's half agree", arguments: UInt64(0)..<120)
     func splits(seed: UInt64) throws {
         var random = SplitMix64(seed: seed ^ 0xABCD)
         let given = try RandomPayload(count: 2 + random.below(50), dates: 1 + random.below(30), using: &random)
@@ -85,7 +85,10 @@ import Testing
     }
 
     /// Long sets are trimmed; a payload whose entries come nearly in order must not lose anything that is told.
-    @Test("Thousands of entries that arrive nearly in order are told as if nothing was dropped", arguments: UInt64(0)..<40)
+    @Test(
+        "Thousands of entries that arrive nearly in order are told as if nothing was dropped",
+        arguments: UInt64(0)..<40
+    )
     func longHistories(seed: UInt64) throws {
         var random = SplitMix64(seed: seed ^ 0x10C6)
         let count = 300 + random.below(900)
@@ -102,7 +105,9 @@ import Testing
 
     /// A stage that fails some times early on, stays silent while others talk, and recovers at the very end.
     private func prependQuietFailures(to given: inout RandomPayload, using random: inout SplitMix64) throws {
-        let failures = try (0..<(2 + random.below(30))).map { try Payload.message("quiet", "error", at: Int64($0) - 100) }
+        let failures = try (0..<(2 + random.below(30))).map {
+            try Payload.message("quiet", "error", at: Int64($0) - 100)
+        }
         given.messages.insert(contentsOf: failures, at: 0)
         given.messages.append(try Payload.message("quiet", "success", at: 1 << 50))
     }

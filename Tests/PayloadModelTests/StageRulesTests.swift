@@ -6,7 +6,8 @@ import Testing
     /// Each is greater than the one before it.
     private static let ascending: [(date: Int64, word: String, text: String?)] = [
         (-1, "failure", "z"), (0, "received", nil), (0, "recieved", nil), (0, "received", ""), (0, "recieved", ""),
-        (0, "received", "a"), (0, "processing", nil), (0, "validated", nil), (0, "processing", "Z"), (0, "processing", "a"),
+        (0, "received", "a"), (0, "processing", nil), (0, "validated", nil), (0, "processing", "Z"),
+        (0, "processing", "a"),
         (0, "processing", "aa"), (0, "processing", "e\u{301}"), (0, "processing", "\u{E9}"), (0, "completed", nil),
         (0, "success", nil), (0, "success", "zz"), (0, "invalid", nil), (0, "invalid", "zz"), (0, "error", nil),
         (0, "failure", nil), (0, "error", "a"), (0, "failure", "a"), (0, "error", "b"), (1, "received", nil),
@@ -14,7 +15,9 @@ import Testing
 
     @Test("A stage's current entry is the greatest by date, rank, severity, text and word")
     func order() throws {
-        let entries = try StageRulesTests.ascending.map { try Payload.message("a", $0.word, at: $0.date, $0.text).entry }
+        let entries = try StageRulesTests.ascending.map {
+            try Payload.message("a", $0.word, at: $0.date, $0.text).entry
+        }
         for (index, lesser) in entries.enumerated() {
             #expect(!(lesser < lesser))
             for greater in entries[(index + 1)...] {
@@ -33,7 +36,10 @@ import Testing
         #expect(stage?["status"] == "received")
     }
 
-    @Test("A later retry reopens a failed stage; equal dates settle by rank, whatever came first", arguments: [false, true])
+    @Test(
+        "A later retry reopens a failed stage; equal dates settle by rank, whatever came first",
+        arguments: [false, true]
+    )
     func retry(reversed: Bool) throws {
         let words = ["failure", "received"]
         for (dates, status) in [([1, 2] as [Int64], Status.received), ([1, 1], .failure)] {
@@ -100,7 +106,8 @@ import Testing
     @Test(
         "A stage at received is handed over once the same service is terminal elsewhere at the same or a later date",
         arguments: [
-            ("success", Int64(10), true, Status.success), ("success", 11, true, .success), ("success", 9, false, .processing),
+            ("success", Int64(10), true, Status.success), ("success", 11, true, .success),
+            ("success", 9, false, .processing),
             ("processing", 11, false, .processing), ("failure", 10, true, .failure), ("invalid", 10, true, .invalid),
         ]
     )
@@ -112,7 +119,7 @@ import Testing
             #expect(payload.status == status)
             let flags = try payload.document()["stages"]?.elements.map { [$0["status"], $0["handed_over"]] } ?? []
             #expect(flags.contains(["received", .bool(isHandedOver)]))
-            #expect(flags.contains([.string(word == "processing" ? word : word), false]))
+            #expect(flags.contains([.string(word), false]))
         }
     }
 
@@ -151,14 +158,14 @@ import Testing
     @Test("The 257th stage is refused as too-many-stages and leaves no trace; entries of the 256 are still taken")
     func tooManyStages() throws {
         var payload = try Payload()
-        for index in 0..<256 { try payload.send("s/\(index)", "received", at: 1) }
+        for index in 0..<256 { try payload.send("s\(index / 16)/\(index)", "received", at: 1) }
         let before = payload.state
         let refused = try Payload.message("s", "failure", at: 2, account: "1", inventoryID: "i")
         let refusal = #expect(throws: Refusal.self) { _ = try payload.state.fold(refused, rules: payload.rules) }
         #expect(refusal?.reason == .tooManyStages)
         #expect(refusal?.service == "s")
         #expect(payload.state == before)
-        try payload.send("s/0", "failure", at: 2)
+        try payload.send("s0/0", "failure", at: 2)
         #expect(payload.status == .failure)
     }
 }

@@ -3,7 +3,10 @@ import Testing
 
 /// Timers are all that fires without traffic: one that is too late loses an outcome, one that does not move spins for ever.
 @Suite struct TimerSimulationTests {
-    @Test("Going from timer to timer reaches every outcome that polling each second reaches, and never spins", arguments: UInt64(0)..<300)
+    @Test(
+        "Going from timer to timer reaches every outcome that polling each second reaches, and never spins",
+        arguments: UInt64(0)..<300
+    )
     func timersReachTheOutcome(seed: UInt64) throws {
         var random = SplitMix64(seed: seed ^ 0x71BE)
         var given = try RandomPayload(count: 1 + random.below(6), dates: 5, using: &random)
