@@ -82,7 +82,8 @@ extension PayloadState {
         trimmedThrough = max(trimmedThrough ?? date, date)
     }
 
-    /// The newest failing entries of each stage, which become recovered failures when the stage moves on; within a budget of bytes.
+    /// The newest failing entries of each stage, which become recovered failures when the stage moves on; within a budget
+    /// of bytes.
     private func recoverableFailures(of placesNewestFirst: [Place], _ rules: PayloadRules) -> Set<Place> {
         var counts = [Int](repeating: 0, count: stages.count)
         let places = placesNewestFirst.filter { place in

@@ -28,7 +28,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     /// Whole milliseconds since `earlier`.
     func milliseconds(since earlier: Timestamp) -> Int64 { (microseconds - earlier.microseconds) / 1_000 }
 
-    /// RFC 3339 in UTC with six fraction digits; what that cannot write, such as a timer that never comes, as the nearest that it can.
+    /// RFC 3339 in UTC with six fraction digits; what that cannot write, such as a timer that never comes, as the nearest
+    /// that it can.
     public var description: String {
         let range = Timestamp.representable
         let microseconds = min(max(self.microseconds, range.lowerBound), range.upperBound)

@@ -5,10 +5,11 @@ import Testing
 @Suite struct DecodingFuzzTests {
     private static let seedsOfText = [
         """
-        {"request_id":"0123456789abcdef0123456789abcdef","service":"puptoo","status":"success","status_msg":"caf\u{E9} \\ud83d\\ude39 \\"",
+        {"request_id":"0123456789abcdef0123456789abcdef","service":"puptoo","status":"success",
+        "status_msg":"caf\u{E9} \\ud83d\\ude39 \\"",
         "account":12.5e3,"x":{"y":[true,false,null,-1.0e+5,"\u{1D11E}",{},[]]},"date":"2024-01-02T03:04:05.123Z"}
         """,
-        "{\"payload_id\":\"-1\",\"service\":\"a\",\"status\":\"error\",\"date\":1704164645.123456,\"source\":null,\"org_id\":0}",
+        "{\"payload_id\":\"-1\",\"service\":\"a\",\"status\":\"error\",\"date\":1704164645.123456,\"source\":null}",
         "[1,-2.5e-3,[[],{}],\"\\u00e9\\\\\",null,true]", "{\"a\":{\"b\":{\"c\":[0,1,2,{\"d\":\"\\n\"}]}}}",
         "\"\\ud83d\\ude39\"", "-0.1E+2",
     ].map { Array($0.utf8) }

@@ -9,8 +9,9 @@ import Testing
     func fullMessage() throws {
         let message = try decode(
             """
-            {"payload_id": "ignored", "request_id": "0123456789ABCDEF0123456789ABCDEF", "service": " Puptoo\\t", "source": " INSIGHTS-client ",
-             "status": " Error ", "status_msg": " caf\\u00e9 ", "account": " 540155 ", "org_id": 1979710, "inventory_id": "i-1",
+            {"payload_id": "ignored", "request_id": "0123456789ABCDEF0123456789ABCDEF", "service": " Puptoo\\t",
+             "source": " INSIGHTS-client ", "status": " Error ", "status_msg": " caf\\u00e9 ", "account": " 540155 ",
+             "org_id": 1979710, "inventory_id": "i-1",
              "system_id": "s-1", "date": "2024-01-02T03:04:05.123456789Z", "extra": {"a": [1, {"b": null}]}}
             """
         )
@@ -240,7 +241,7 @@ import Testing
     // MARK: Which reason comes first
 
     @Test(
-        "Where several things are wrong the reason is the first of size, JSON, object, id, service, status, fields, date"
+        "Of several faults the reason is the first of size, JSON, object, id, service, status, fields, date"
     )
     func precedence() {
         var members: [String: String?] = [

@@ -63,7 +63,8 @@ enum JSON: Hashable, Codable {
         if case .array(let elements) = self { elements } else { [] }
     }
 
-    /// The tree in one spelling. Two trees are compared by its bytes: Swift's own `==` takes canonically equivalent strings for equal.
+    /// The tree in one spelling. Trees are compared by its bytes: Swift's own `==` takes canonically equivalent strings for
+    /// equal.
     var bytes: [UInt8] { Array(description.utf8) }
 }
 

@@ -1,6 +1,7 @@
 /// RFC 8259's grammar, read byte by byte and apart from the module's parser, as the oracle for what is valid.
 ///
-/// Two rules of our own are on top: at most 1,024 levels, and an escaped surrogate must be one of a pair (it has no UTF-8 otherwise).
+/// Two rules of our own are on top: at most 1,024 levels, and an escaped surrogate must be one of a pair (it has no UTF-8
+/// otherwise).
 struct JSONGrammar {
     enum Verdict { case invalid, object, other }
 

@@ -85,7 +85,8 @@ import Testing
     @Test("Foundation agrees with the oracle, where RFC 8259 leaves no choice")
     func oracle() {
         for json in JSONValidityTests.invalid {
-            // Foundation takes a byte order mark and a lone surrogate, which the RFC leaves open, and a last comma, which it does not.
+            // Foundation takes a byte order mark and a lone surrogate, which the RFC leaves open, and a last comma, which
+            // it does not.
             if ["\u{FEFF}", "\\uD", ",]", ",}"].contains(where: json.contains) { continue }
             let parsed = try? JSONSerialization.jsonObject(with: Data(json.utf8), options: .fragmentsAllowed)
             #expect(parsed == nil, "\(json)")
@@ -117,7 +118,8 @@ import Testing
     func truncated() throws {
         let json = Array(
             """
-            {"request_id":"0123456789abcdef0123456789abcdef","service":"puptoo","status":"success","status_msg":"caf\u{E9} \\ud83d\\ude39 \\"",
+            {"request_id":"0123456789abcdef0123456789abcdef","service":"puptoo","status":"success",
+            "status_msg":"caf\u{E9} \\ud83d\\ude39 \\"",
             "account":12.5e3,"x":{"y":[true,false,null,-1.0e+5,"\u{1D11E}",{},[]]},"date":"2024-01-02T03:04:05Z"}
             """.utf8
         )

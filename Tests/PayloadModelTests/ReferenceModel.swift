@@ -1,8 +1,8 @@
 import Foundation
 import PayloadModel
 
-/// The contract's section 3 as a function of the whole set of messages, written naively from its text and apart from the module.
-/// It knows everything that ever came, so it never trims.
+/// The contract's section 3 as a function of the whole set of messages, written naively from its text and apart from the
+/// module. It knows everything that ever came, so it never trims.
 struct ReferenceModel {
     typealias Bytes = [UInt8]
 

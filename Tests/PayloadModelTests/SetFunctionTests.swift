@@ -1,8 +1,8 @@
 import PayloadModel
 import Testing
 
-/// The state is a function of the set of entries. If one of these fails, what a user is told of a payload depends on luck: on the
-/// partition a message landed on, on a crash, on a replay.
+/// The state is a function of the set of entries. If one of these fails, what a user is told of a payload depends on luck:
+/// on the partition a message landed on, on a crash, on a replay.
 @Suite struct SetFunctionTests {
     private func expect(
         _ payload: Payload,

@@ -1,7 +1,8 @@
 import PayloadModel
 import Testing
 
-/// Timers are all that fires without traffic: one that is too late loses an outcome, one that does not move spins for ever.
+/// Timers are all that fires without traffic: one that is too late loses an outcome, one that does not move spins for
+/// ever.
 @Suite struct TimerSimulationTests {
     @Test(
         "Going from timer to timer reaches every outcome that polling each second reaches, and never spins",
