@@ -58,12 +58,13 @@ public struct PayloadDocument: Sendable, Encodable {
     private func stageReports(_ history: [PayloadState.Place]) -> [StageReport] {
         var entryCounts = [Int](repeating: 0, count: state.stages.count)
         for place in history { entryCounts[place.stage] += 1 }
+        let handedOver = state.handedOver(rules)
         return state.stages.indices.map { index in
             StageReport(
                 stage: state.stages[index],
                 current: state.stages[index].current(rules.stageRecovery),
                 entries: entryCounts[index],
-                isHandedOver: state.isHandedOver(index, rules)
+                isHandedOver: handedOver[index]
             )
         }
     }

@@ -1,33 +1,35 @@
 // The roll-up of a payload's stages to its status, and the reasons for it (contract, section 3).
 
 extension PayloadState {
-    /// Whether the stage stands at received while another stage of the same service stands at a terminal status with the same or a
-    /// later date: the service took the payload in under one source and finished it under another.
-    func isHandedOver(_ index: Int, _ rules: PayloadRules) -> Bool {
-        let stage = stages[index]
-        let current = stage.current(rules.stageRecovery)
-        guard current.status == .received else { return false }
-        func finishes(_ other: Int) -> Bool {
-            let entry = stages[other].current(rules.stageRecovery)
-            return entry.status.isTerminal && entry.date >= current.date
+    /// For each stage whether it stands at received while another stage of the same service stands at a terminal status with
+    /// the same or a later date: the service took the payload in under one source and finished it under another.
+    func handedOver(_ rules: PayloadRules) -> [Bool] {
+        var flags = [Bool](repeating: false, count: stages.count)
+        var start = 0
+        while start < stages.count {
+            // Stages are sorted by service. One service may hold all of them, so each is looked at twice and not in pairs.
+            var end = start
+            var finished: Timestamp?
+            while end < stages.count && stages[end].service == stages[start].service {
+                let current = stages[end].current(rules.stageRecovery)
+                if current.status.isTerminal { finished = max(finished ?? current.date, current.date) }
+                end += 1
+            }
+            if let finished {
+                for index in start..<end {
+                    let current = stages[index].current(rules.stageRecovery)
+                    flags[index] = current.status == .received && current.date <= finished
+                }
+            }
+            start = end
         }
-        // Stages are sorted by service, so those of the same service are its neighbours.
-        var other = index - 1
-        while other >= 0 && stages[other].service == stage.service {
-            if finishes(other) { return true }
-            other -= 1
-        }
-        other = index + 1
-        while other < stages.count && stages[other].service == stage.service {
-            if finishes(other) { return true }
-            other += 1
-        }
-        return false
+        return flags
     }
 
     /// Indices of the stages that decide the status.
     func countingStages(_ rules: PayloadRules) -> [Int] {
-        stages.indices.filter { !rules.ignoredServices.contains(stages[$0].service) && !isHandedOver($0, rules) }
+        let handedOver = handedOver(rules)
+        return stages.indices.filter { !rules.ignoredServices.contains(stages[$0].service) && !handedOver[$0] }
     }
 
     /// The status of the payload; nil when none of its stages counts, which reads as received.
@@ -35,8 +37,9 @@ extension PayloadState {
         var least = Status.failure
         var greatest = Status.received
         var counts = false
+        let handedOver = handedOver(rules)
         for index in stages.indices where !rules.ignoredServices.contains(stages[index].service) {
-            if isHandedOver(index, rules) { continue }
+            if handedOver[index] { continue }
             let status = stages[index].current(rules.stageRecovery).status
             least = min(least, status)
             greatest = max(greatest, status)
