@@ -105,6 +105,15 @@ import Testing
         #expect(payload.state == before)
     }
 
+    @Test("What was dropped stays admitted when the bounds are raised later")
+    func raisedBounds() throws {
+        var payload = try Payload { $0.historyMaxEntries = 3 }
+        for date in 0..<1_000 { try payload.send("a", "processing", at: Int64(date)) }
+        payload.rules.historyMaxEntries = 10_000
+        #expect(try payload.document()["truncated"] == ["history"])
+        #expect(payload.history().count == payload.storedEntries)
+    }
+
     @Test("A late entry that what is told depends on is taken, though others of its age were dropped")
     func lateButTold() throws {
         var payload = try Payload { $0.historyMaxEntries = 3 }
