@@ -82,6 +82,19 @@ import Testing
         #expect(texts(try payload.document()["recovered_failures"]) == (10..<30).reversed().map { "\($0)" })
     }
 
+    @Test("A long run of failures pushes out neither the reason nor the failures recovered before it")
+    func reasonBehindALongRun() throws {
+        var payload = try Payload { $0.historyMaxEntries = 5 }
+        for date in 0..<5 { try payload.send("bad", "error", at: Int64(date), "\(date)") }
+        try payload.send("bad", "received", at: 5)
+        for date in 10..<60 { try payload.send("bad", "error", at: Int64(date), "\(date)") }
+        for date in 100..<2_000 { try payload.send("busy", "processing", at: Int64(date)) }
+        #expect(payload.storedEntries < 500)
+        let document = try payload.document()
+        #expect(document["reason"]?["status_msg"] == "10")
+        #expect(texts(document["recovered_failures"]) == ["4", "3", "2", "1", "0"])
+    }
+
     @Test("A stalled payload's reason is the current entry of the non-terminal stage with the smallest date")
     func stalledReason() throws {
         var payload = try Payload()
