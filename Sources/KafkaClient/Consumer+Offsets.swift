@@ -10,19 +10,16 @@ extension Consumer {
         // The library's own synchronous commit has no timeout.
         guard let queue = rd_kafka_queue_new(client) else { throw .closed }
         defer { rd_kafka_queue_destroy(queue) }
-        var outcome: Result<Void, KafkaError>?
-        try withUnsafeMutablePointer(to: &outcome) { outcome throws(KafkaError) in
-            // The answer comes only out of `queue`, which is polled here and nowhere else: `outcome` outlives it.
-            let code = rd_kafka_commit_queue(client, list.pointer, queue, Self.committed, outcome)
-            try KafkaError.check(code)
-            let deadline = ContinuousClock.now + timeout
-            repeat {
-                let left = deadline - ContinuousClock.now
-                if let event = rd_kafka_queue_poll(queue, left.milliseconds) { rd_kafka_event_destroy(event) }
-            } while outcome.pointee == nil && ContinuousClock.now < deadline
+        try KafkaError.check(rd_kafka_commit_queue(client, list.pointer, queue, nil, nil))
+        guard let answer = rd_kafka_queue_poll(queue, timeout.milliseconds) else {
+            throw KafkaError(.timedOut, "The commit was not answered in time")
         }
-        guard let outcome else { throw KafkaError(.timedOut, "The commit was not answered in time") }
-        try outcome.get()
+        defer { rd_kafka_event_destroy(answer) }
+        // The answer as a whole says less than its partitions do.
+        for element in rd_kafka_event_topic_partition_list(answer)?.pointee.elements ?? .empty {
+            try KafkaError.check(element.err, element.topicPartition)
+        }
+        try KafkaError.check(rd_kafka_event_error(answer))
     }
 
     /// What the group committed for each partition: the offset to read next. Partitions without a commit are absent.
@@ -72,19 +69,4 @@ extension Consumer {
         try list.checkEach()
         return list.offsets
     }
-
-    private static let committed:
-        @convention(c) (
-            OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
-            UnsafeMutableRawPointer?
-        ) -> Void = { _, code, partitions, opaque in
-            guard let outcome = opaque?.assumingMemoryBound(to: Result<Void, KafkaError>?.self) else { return }
-            outcome.pointee = Result { () throws(KafkaError) in
-                // The whole answer says less than its partitions do.
-                for element in partitions?.pointee.elements ?? UnsafeBufferPointer(start: nil, count: 0) {
-                    try KafkaError.check(element.err, element.topicPartition)
-                }
-                try KafkaError.check(code)
-            }
-        }
 }
