@@ -16,7 +16,7 @@ extension Admin {
         } read: { event in
             let results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event))
             var outcomes: [TopicPartition: Result<Int64, KafkaError>] = [:]
-            for element in results?.pointee.elements ?? UnsafeBufferPointer(start: nil, count: 0) {
+            for element in results?.pointee.elements ?? .empty {
                 let partition = element.topicPartition
                 outcomes[partition] =
                     element.err == RD_KAFKA_RESP_ERR_NO_ERROR

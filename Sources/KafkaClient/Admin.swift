@@ -5,18 +5,14 @@ import CRdKafka
 /// Every call waits for a broker up to its timeout and blocks its thread: keep it off Swift's cooperative pool. A call
 /// throws if the request as a whole failed; what failed for one topic, partition or group is in the result.
 ///
-/// Unless the configuration has them, these settings differ from the library's: `allow.auto.create.topics=false`,
-/// `socket.nagle.disable=true`.
+/// Unless the configuration has it, this setting differs from the library's: `socket.nagle.disable=true`.
 ///
 /// Safe to use from several threads, which the compiler can't see: librdkafka's client is, each request has a queue of its
 /// own, and `client`, the only state, is not closed before the last reference to the `Admin` is gone.
 public final class Admin: @unchecked Sendable {
     private let client: ClientHandle
 
-    private static let defaults: ClientConfiguration = [
-        "allow.auto.create.topics": "false",
-        "socket.nagle.disable": "true",
-    ]
+    private static let defaults: ClientConfiguration = ["socket.nagle.disable": "true"]
 
     /// Does not wait for a broker. Throws for a wrong setting, naming it. Of `events`, only `log` is called.
     public init(_ configuration: ClientConfiguration, events: ClientEvents = ClientEvents()) throws(KafkaError) {
@@ -27,17 +23,17 @@ public final class Admin: @unchecked Sendable {
         )
     }
 
-    /// Every topic of the cluster, internal ones too, in no particular order.
+    /// Every topic of the cluster, internal ones too, in no particular order; not those that it can't describe just now.
     public func listTopics(timeout: Duration) throws(KafkaError) -> [TopicMetadata] {
-        try TopicMetadata.fetch(nil, from: try client.open(), timeout: timeout)
+        try TopicMetadata.fetchAll(from: try client.open(), timeout: timeout).values.compactMap { try? $0.get() }
     }
 
     /// These topics by name; those that do not exist are absent. Creates none.
     public func describeTopics(_ names: [String], timeout: Duration) throws(KafkaError) -> [String: TopicMetadata] {
-        let deadline = ContinuousClock.now + timeout
+        let all = try TopicMetadata.fetchAll(from: try client.open(), timeout: timeout)
         var topics: [String: TopicMetadata] = [:]
         for name in names {
-            topics[name] = try TopicMetadata.fetch(name, from: try client.open(), timeout: deadline - .now).first
+            topics[name] = try all[name]?.get()
         }
         return topics
     }

@@ -22,10 +22,9 @@ extension Consumer {
         rd_kafka_rebalance_protocol(client).flatMap { RebalanceProtocol(rawValue: String(cString: $0)) } ?? .none
     }
 
-    /// The number of partitions of `topic`; nil if there is no such topic. Does not create it, unless the configuration
-    /// sets `allow.auto.create.topics`.
+    /// The number of partitions of `topic`; nil if there is no such topic. Does not create it.
     public func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int? {
-        try TopicMetadata.fetch(topic, from: try client.open(), timeout: timeout).first?.partitions.count
+        try TopicMetadata.fetchAll(from: try client.open(), timeout: timeout)[topic]?.get().partitions.count
     }
 
     /// Set once the client can do nothing more; for instance when another took over its `group.instance.id`.

@@ -11,19 +11,15 @@ extension Consumer {
         guard let queue = rd_kafka_queue_new(client) else { throw .closed }
         defer { rd_kafka_queue_destroy(queue) }
         try KafkaError.check(rd_kafka_commit_queue(client, list.pointer, queue, nil, nil))
-        let deadline = ContinuousClock.now + timeout
-        repeat {
-            // The answer is the only event that comes out of `queue`.
-            guard let event = rd_kafka_queue_poll(queue, (deadline - .now).milliseconds) else { continue }
-            defer { rd_kafka_event_destroy(event) }
-            // The whole answer says less than its partitions do.
-            let partitions = rd_kafka_event_topic_partition_list(event)
-            for element in partitions?.pointee.elements ?? UnsafeBufferPointer(start: nil, count: 0) {
-                try KafkaError.check(element.err, element.topicPartition)
-            }
-            return try KafkaError.check(rd_kafka_event_error(event))
-        } while ContinuousClock.now < deadline
-        throw KafkaError(.timedOut, "The commit was not answered in time")
+        guard let answer = rd_kafka_queue_poll(queue, timeout.milliseconds) else {
+            throw KafkaError(.timedOut, "The commit was not answered in time")
+        }
+        defer { rd_kafka_event_destroy(answer) }
+        // The answer as a whole says less than its partitions do.
+        for element in rd_kafka_event_topic_partition_list(answer)?.pointee.elements ?? .empty {
+            try KafkaError.check(element.err, element.topicPartition)
+        }
+        try KafkaError.check(rd_kafka_event_error(answer))
     }
 
     /// What the group committed for each partition: the offset to read next. Partitions without a commit are absent.

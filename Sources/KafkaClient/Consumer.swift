@@ -13,6 +13,7 @@ public final class Consumer {
     let client: ClientHandle
     private let callbacks: ConsumerCallbacks
     private let mayUseCooperativeProtocol: Bool
+    private var hasSubscribed = false
 
     private static let defaults: ClientConfiguration = [
         "enable.auto.commit": "false",
@@ -58,9 +59,11 @@ public final class Consumer {
     /// Joins the group for `topics` (a name that begins with `^` is a regular expression). The consumer keeps `rebalance`
     /// until it is closed.
     public func subscribe(to topics: [String], rebalance: any RebalanceListener) throws(KafkaError) {
+        let client = try client.open()
         let list = TopicPartitionList(topics: topics)
         callbacks.listener = rebalance
-        try KafkaError.check(rd_kafka_subscribe(try client.open(), list.pointer))
+        hasSubscribed = true
+        try KafkaError.check(rd_kafka_subscribe(client, list.pointer))
     }
 
     /// Leaves the group, which revokes the assignment through the rebalance listener, and frees the client. Waits for each
@@ -96,7 +99,6 @@ public final class Consumer {
     /// (confluentinc/librdkafka#4381). Whether the group had got that far can't be known without a race, so the rare
     /// handle is left to the end of the process.
     private var freeingWouldAbort: Bool {
-        rd_kafka_version() < 0x0203_0000 && mayUseCooperativeProtocol && callbacks.listener != nil
-            && !callbacks.hasBeenAssigned
+        rd_kafka_version() < 0x0203_0000 && mayUseCooperativeProtocol && hasSubscribed && !callbacks.hasBeenAssigned
     }
 }

@@ -3,9 +3,8 @@ extension Duration {
     var milliseconds: Int32 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        guard seconds < Int64(Int32.max) / 1000 else { return .max }
         let attosecondsPerMillisecond: Int64 = 1_000_000_000_000_000
-        let fraction = (attoseconds + attosecondsPerMillisecond - 1) / attosecondsPerMillisecond
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? .max : Int32(clamping: whole.addingReportingOverflow(fraction).partialValue)
+        return Int32(seconds * 1000 + (attoseconds + attosecondsPerMillisecond - 1) / attosecondsPerMillisecond)
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// Its limits, as of 2.0.2: each partition keeps 5 MiB (as compressed) or 100,000 records and drops the oldest silently; no
 /// admin requests; a transaction's records are visible before its commit and after its abort, and offsets sent to a
 /// transaction are thrown away; topics that are asked for come into being with 4 partitions; a new group's first rebalance
-/// takes 3 s, later ones the session timeout less 1 s.
+/// takes 3 s, which members with a shorter `session.timeout.ms` do not survive, later ones the session timeout less 1 s.
 public final class EmbeddedBroker: Sendable {
     /// Kafka's protocol requests, for `inject`.
     public struct Request: RawRepresentable, Hashable, Sendable {
@@ -68,7 +68,7 @@ public final class EmbeddedBroker: Sendable {
 
     deinit { close() }
 
-    /// Creates a topic with one replica of each partition.
+    /// Creates a topic. Throws if it is there already.
     public func createTopic(_ name: String, partitions: Int) throws(KafkaError) {
         try withCluster { cluster in
             rd_kafka_mock_topic_create(cluster, name, Int32(clamping: partitions), 1)

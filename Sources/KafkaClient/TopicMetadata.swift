@@ -16,31 +16,27 @@ public struct TopicMetadata: Hashable, Sendable {
 }
 
 extension TopicMetadata {
-    /// Asks a broker for one topic, or for all of them if `topic` is nil. Topics that do not exist are left out.
-    static func fetch(
-        _ topic: String?,
+    /// Asks a broker for all topics, by name. Never for some by name: brokers that do not know KIP-487 would create those
+    /// that are missing.
+    static func fetchAll(
         from client: OpaquePointer,
         timeout: Duration
-    ) throws(KafkaError) -> [TopicMetadata] {
-        var handle: OpaquePointer?
-        if let topic {
-            handle = rd_kafka_topic_new(client, topic, nil)
-            guard handle != nil else { throw KafkaError(KafkaError.Code(rd_kafka_last_error()), about: topic) }
-        }
-        defer { if let handle { rd_kafka_topic_destroy(handle) } }
+    ) throws(KafkaError) -> [String: Result<TopicMetadata, KafkaError>] {
         var metadata: UnsafePointer<rd_kafka_metadata>?
-        try KafkaError.check(rd_kafka_metadata(client, topic == nil ? 1 : 0, handle, &metadata, timeout.milliseconds))
-        guard let metadata else { return [] }
+        try KafkaError.check(rd_kafka_metadata(client, 1, nil, &metadata, timeout.milliseconds))
+        guard let metadata else { return [:] }
         defer { rd_kafka_metadata_destroy(metadata) }
-        var topics: [TopicMetadata] = []
+        var topics: [String: Result<TopicMetadata, KafkaError>] = [:]
         for topic in UnsafeBufferPointer(start: metadata.pointee.topics, count: Int(metadata.pointee.topic_cnt)) {
             let name = String(cString: topic.topic)
-            if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { continue }
-            try KafkaError.check(topic.err, name)
+            guard topic.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                topics[name] = .failure(KafkaError(KafkaError.Code(topic.err), about: name))
+                continue
+            }
             let partitions = UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt))
-            topics.append(
-                TopicMetadata(name: name, partitions: partitions.map(Partition.init).sorted { $0.id < $1.id })
-            )
+                .map(Partition.init)
+                .sorted { $0.id < $1.id }
+            topics[name] = .success(TopicMetadata(name: name, partitions: partitions))
         }
         return topics
     }

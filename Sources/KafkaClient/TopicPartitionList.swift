@@ -62,3 +62,7 @@ extension rd_kafka_topic_partition_list_t {
 extension rd_kafka_topic_partition_t {
     var topicPartition: TopicPartition { TopicPartition(topic: String(cString: topic), partition: partition) }
 }
+
+extension UnsafeBufferPointer {
+    static var empty: UnsafeBufferPointer { UnsafeBufferPointer(start: nil, count: 0) }
+}
