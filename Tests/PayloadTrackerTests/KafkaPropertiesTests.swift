@@ -27,13 +27,11 @@ import Testing
     @Test("a property that librdkafka refuses stops the start with its name, its source and its reason")
     func refusedByLibrary() throws {
         let error = try #require(throws: SettingsError.self) {
-            try settings(environment: ["PAYLOAD_TRACKER_KAFKA_NO_SUCH_THING": "1"]) { name, _ in
-                name == "no.such.thing" ? "no such property" : nil
-            }
+            try settings(environment: ["PAYLOAD_TRACKER_KAFKA_NO_SUCH_THING": "1"])
         }
         #expect(error.description.contains("kafka.no.such.thing"))
         #expect(error.description.contains("PAYLOAD_TRACKER_KAFKA_NO_SUCH_THING"))
-        #expect(error.description.contains("no such property"))
+        #expect(error.description.contains("No such configuration property"))
     }
 
     @Test(
@@ -54,7 +52,9 @@ import Testing
         ]
     )
     func secrets(name: String) throws {
-        let settings = try settings(["--set", "kafka.\(name)=hunter2", "--set", "kafka.sasl.username=me"])
+        let flags = ["--set", "kafka.\(name)=hunter2", "--set", "kafka.sasl.username=me"]
+        // Whether librdkafka knows it depends on how it was built.
+        let settings = try settings(flags) { _, _ in nil }
         var dumped = ""
         dump(settings, to: &dumped)
         for text in ["\(settings)", String(reflecting: settings), dumped] {
@@ -62,7 +62,7 @@ import Testing
             #expect(text.contains("sasl.username=me"))
         }
         let error = try #require(throws: SettingsError.self) {
-            try PayloadTrackerTests.settings(["--set", "kafka.\(name)=hunter2"]) { _, _ in "wrong" }
+            try PayloadTrackerTests.settings(flags) { _, _ in "wrong" }
         }
         #expect(!error.description.contains("hunter2"))
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PayloadModel
 import Testing
 
 @testable import PayloadTracker
@@ -132,7 +133,7 @@ import Testing
         #expect(
             try settings(file: "services:\n  ignored:\n    - Tasks\n    - rhc").servicesIgnored == ["tasks", "rhc"]
         )
-        let aliases: [String: Settings.CanonicalStatus] = ["boom": .failure, "fine": .success]
+        let aliases: [String: Status] = ["boom": .failure, "fine": .success]
         #expect(try settings(["--set", "status.aliases=Boom=failure, fine=SUCCESS"]).statusAliases == aliases)
         #expect(try settings(file: "status: {aliases: {boom: failure, fine: success}}").statusAliases == aliases)
     }
@@ -156,7 +157,7 @@ func settings(
     _ flags: [String] = [],
     file: String? = nil,
     environment: [String: String] = [:],
-    kafkaRefusal: (String, String) -> String? = { _, _ in nil }
+    kafkaRefusal: (String, String) -> String? = KafkaProperties.refusal
 ) throws -> Settings {
     let options = try SettingsOptions.parse(flags)
     guard let file else { return try options.settings(environment: environment, kafkaRefusal: kafkaRefusal) }

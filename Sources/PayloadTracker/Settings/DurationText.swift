@@ -4,6 +4,9 @@ enum DurationText {
         ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
     ]
 
+    /// What to tell someone whose text is none.
+    static let hint = "a duration is a whole number with its unit, such as 500ms, 60s, 5m, 1h or 7d"
+
     /// Nil for anything else, such as a number without a unit: guessing the unit would be guessing what was meant.
     static func parse(_ text: String) -> Duration? {
         if text == "0" { return .zero }
@@ -17,7 +20,7 @@ enum DurationText {
 
     /// The duration in the largest unit that it is a whole number of; what is finer than a millisecond is cut.
     static func text(_ duration: Duration) -> String {
-        let milliseconds = duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000
+        let milliseconds = duration.microseconds / 1000
         guard milliseconds != 0, let unit = units.first(where: { milliseconds % $0.milliseconds == 0 }) else {
             return "0"
         }

@@ -1,3 +1,5 @@
+import KafkaClient
+
 /// The `kafka.*` settings: librdkafka's configuration properties, by librdkafka's names.
 ///
 /// Its description never shows a secret, so that settings can be logged as they are.
@@ -22,6 +24,19 @@ struct KafkaProperties: Sendable, Equatable {
     /// Whether a property's value must not be shown: passwords, keys and token settings.
     static func isSecret(_ name: String) -> Bool {
         ["password", "secret", "key.pem", "sasl.oauthbearer.config"].contains { name.contains($0) }
+    }
+
+    /// What librdkafka has against a property or its value, nil if nothing.
+    static func refusal(name: String, value: String) -> String? {
+        do {
+            try ClientConfiguration([name: value]).validate()
+            return nil
+        } catch {
+            // Its reason may quote the value.
+            if isSecret(name) { return "librdkafka does not take it" }
+            // The caller names the property already.
+            return String(error.message.trimmingPrefix("\(name): "))
+        }
     }
 
     /// Properties that are not the user's to set: why not, or what to set instead.

@@ -193,7 +193,7 @@ extension Setting {
             "stage.recovery",
             \.stageRecovery,
             .choice,
-            "whether a stage's latest entry decides, or its first failure is final (sticky)"
+            "whether a stage's latest entry decides (a retry can recover it), or its first failure is final (sticky)"
         ),
     ]
 

@@ -1,4 +1,5 @@
 import Foundation
+import PayloadModel
 
 /// How a setting's text becomes a value, how a value is written, and what to tell someone whose text is refused.
 struct SettingType<Value: Sendable>: Sendable {
@@ -82,10 +83,10 @@ extension SettingType where Value == [String] {
     }
 }
 
-extension SettingType where Value == [String: Settings.CanonicalStatus] {
+extension SettingType where Value == [String: Status] {
     /// `word=status,…`: words of producers and what they mean.
     static var aliases: Self {
-        let statuses = Settings.CanonicalStatus.allCases.map(\.rawValue)
+        let statuses = Status.allCases.map(\.name)
         return SettingType(
             allowed: "word=status with commas between; a status is one of \(statuses.joined(separator: ", ")),"
                 + " and a word is given once and is none of these",
@@ -95,14 +96,14 @@ extension SettingType where Value == [String: Settings.CanonicalStatus] {
                     let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                         .map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
                     guard sides.count == 2, !sides[0].isEmpty, !statuses.contains(sides[0]),
-                        let status = Settings.CanonicalStatus(rawValue: sides[1]),
+                        let status = Status(name: sides[1]),
                         aliases.updateValue(status, forKey: sides[0]) == nil
                     else { return nil }
                 }
                 return aliases
             },
             format: { aliases in
-                aliases.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.rawValue)" }.joined(separator: ",")
+                aliases.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.name)" }.joined(separator: ",")
             }
         )
     }

@@ -7,7 +7,7 @@ extension Settings {
     /// - Parameter kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
     init(
         _ given: [GivenSetting],
-        kafkaRefusal: (_ name: String, _ value: String) -> String? = { _, _ in nil }
+        kafkaRefusal: (_ name: String, _ value: String) -> String? = KafkaProperties.refusal
     ) throws(SettingsError) {
         self.init()
         for setting in given {

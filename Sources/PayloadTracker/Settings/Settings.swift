@@ -1,4 +1,5 @@
 import Foundation
+import PayloadModel
 
 /// Everything a user can set, as typed values. The stored values below are the defaults.
 ///
@@ -33,14 +34,14 @@ struct Settings: Sendable, Equatable {
 
     var inputKeyedByPayloadID = false
     var inputOffsetReset = OffsetReset.earliest
-    var statusAliases: [String: CanonicalStatus] = [:]
+    var statusAliases: [String: Status] = [:]
     var statusMsgMaxBytes = 4 * 1024
 
     var completionSettle = Duration.seconds(60)
     var completionRequiredServices: [String] = []
     var servicesIgnored: [String] = []
     var stallAfter = Duration.seconds(3600)
-    var stageRecovery = StageRecovery.latest
+    var stageRecovery = PayloadRules.StageRecovery.latest
     var historyMaxEntries = 500
     var historyMaxBytes = 512 * 1024
     var retention = Duration.seconds(7 * 86400)
@@ -65,16 +66,6 @@ extension Settings {
     /// Where to start in the input topic when the group has no committed offset.
     enum OffsetReset: String, Sendable, CaseIterable {
         case earliest, latest
-    }
-
-    /// The vocabulary that a producer's words are mapped to.
-    enum CanonicalStatus: String, Sendable, CaseIterable {
-        case received, processing, success, failure, invalid
-    }
-
-    /// Whether a stage's latest entry decides (so that a retry can recover it) or its first failure is final.
-    enum StageRecovery: String, Sendable, CaseIterable {
-        case latest, sticky
     }
 
     /// swift-log's levels.

@@ -67,7 +67,7 @@ struct SettingsOptions: ParsableArguments {
     /// - Parameter kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
     func settings(
         environment: [String: String] = ProcessInfo.processInfo.environment,
-        kafkaRefusal: (_ name: String, _ value: String) -> String? = { _, _ in nil }
+        kafkaRefusal: (_ name: String, _ value: String) -> String? = KafkaProperties.refusal
     ) throws(SettingsError) -> Settings {
         var given: [GivenSetting] = []
         if let file = config ?? environment[SettingsEnvironment.fileName] {

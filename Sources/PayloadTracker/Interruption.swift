@@ -1,0 +1,20 @@
+import Foundation
+import Synchronization
+
+/// Ctrl-C and SIGTERM as a wish to end well; the second one ends at once.
+enum Interruption {
+    private static let requested = Atomic<Bool>(false)
+
+    static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+    /// From here on the two signals are wishes.
+    static func install() {
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { received in
+                // All that a signal handler may do: an atomic store, and signal() itself.
+                Interruption.requested.store(true, ordering: .relaxed)
+                signal(received, SIG_DFL)
+            }
+        }
+    }
+}
