@@ -40,13 +40,14 @@ struct DemoTour: Service {
 
     private func lookUp(_ title: String, _ id: String, _ url: String) async throws {
         print("\n\(title):\n  curl -s \(url)/v1/payloads/\(id)")
-        do {
+        do throws(CommandFailure) {
             let document = try await PayloadEndpoint(url).payload(id, wait: nil)
             print(String(decoding: document, as: UTF8.self))
             print("\n  payload-tracker get \(id) --url \(url)")
             print(try PayloadTimeline(document).text(Terminal.standardOutput))
-        } catch let failure as CommandFailure where failure.exitCode == 4 {
-            print("404: \(failure)\n")
+        } catch {
+            guard error.exitCode == 4 else { throw error }
+            print("404: \(error)\n")
         }
     }
 }

@@ -18,7 +18,7 @@ extension Settings {
 
     var rules: PayloadRules {
         var rules = PayloadRules()
-        rules.vocabulary = StatusVocabulary(aliases: statusAliases.compactMapValues { Status(name: $0.rawValue) })
+        rules.vocabulary = StatusVocabulary(aliases: statusAliases)
         rules.statusMessageMaxBytes = statusMsgMaxBytes
         rules.stageRecovery = stageRecovery == .sticky ? .sticky : .latest
         rules.ignoredServices = Set(servicesIgnored.map { Text($0) })
@@ -58,8 +58,4 @@ extension Settings {
             eventSource: "/\(applicationID)"
         )
     }
-}
-
-extension Duration {
-    var microseconds: Int64 { components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000 }
 }
