@@ -106,7 +106,14 @@ let package = Package(
         ),
         .testTarget(
             name: "QueryServiceTests",
-            dependencies: ["QueryService", .product(name: "HummingbirdTesting", package: "hummingbird")],
+            dependencies: [
+                "QueryService", "PayloadModel",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(name: "PayloadTrackerTests", dependencies: ["PayloadTracker"], swiftSettings: strict),

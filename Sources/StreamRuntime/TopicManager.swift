@@ -50,9 +50,10 @@ struct TopicManager {
             }
         }
         try checkInternal(counts)
+        let limits = maxMessageBytes(admin, names)
         var catalog = TopicCatalog()
         for (name, count) in counts {
-            catalog.entries[name] = TopicCatalog.Entry(partitionCount: count, maxMessageBytes: maxMessageBytes(admin, name))
+            catalog.entries[name] = TopicCatalog.Entry(partitionCount: count, maxMessageBytes: limits[name])
         }
         return catalog
     }
@@ -96,12 +97,17 @@ struct TopicManager {
         }
     }
 
-    private func maxMessageBytes(_ admin: Admin, _ topic: String) -> Int? {
-        do {
-            return try admin.topicConfiguration(of: topic, timeout: .seconds(10))["max.message.bytes"].flatMap { Int($0) }
-        } catch {
-            logger.debug("the configuration of \(topic) cannot be read: \(error)")
-            return nil
+    /// What the broker tells: not everyone may ask, and the embedded broker does not answer.
+    private func maxMessageBytes(_ admin: Admin, _ topics: [String]) -> [String: Int] {
+        var limits: [String: Int] = [:]
+        for topic in topics {
+            do {
+                limits[topic] = try admin.topicConfiguration(of: topic, timeout: .seconds(3))["max.message.bytes"].flatMap { Int($0) }
+            } catch {
+                logger.debug("the configuration of \(topic) cannot be read: \(error)")
+                break
+            }
         }
+        return limits
     }
 }
