@@ -3,6 +3,7 @@ import KafkaClient
 /// Writes status messages to the input topic, without a key as all real producers do. Belongs to one thread.
 final class StatusProducer {
     let topic: String
+    private let brokers: String
     private let producer: Producer
     private let producerTopic: ProducerTopic
     private let deliveries = Deliveries()
@@ -13,6 +14,7 @@ final class StatusProducer {
     /// Does not wait for a broker.
     init(_ settings: Settings) throws(CommandFailure) {
         topic = settings.topicsInput
+        brokers = settings.kafka.bootstrapServers
         let configuration = ClientConfiguration(["message.timeout.ms": Self.messageTimeoutMilliseconds])
             .merging(ClientConfiguration(settings.kafka.values))
         do {
@@ -61,7 +63,10 @@ final class StatusProducer {
     }
 
     private func failure(_ error: KafkaError) -> CommandFailure {
-        CommandFailure("cannot write to \(topic): \(error.message); \(writtenCount) written before")
+        let reason = error.message.trimmingPrefix("\(topic): ")
+        // A topic that is missing, and a broker that is not there, both show as silence.
+        let hint = error.code == .messageTimedOut ? "; is there such a topic, and a broker at \(brokers)?" : ""
+        return CommandFailure("cannot write to \(topic): \(reason); \(writtenCount) written before\(hint)")
     }
 }
 
