@@ -76,6 +76,8 @@ let package = Package(
             name: "PayloadTracker",
             dependencies: [
                 "KafkaClient", "PayloadModel", "PayloadTopology", "QueryService", "RocksStore", "StreamRuntime",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -116,7 +118,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "PayloadTrackerTests", dependencies: ["PayloadTracker"], swiftSettings: strict),
+        .testTarget(
+            name: "PayloadTrackerTests",
+            dependencies: [
+                "PayloadTracker", "KafkaClient", "PayloadModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -29,7 +29,7 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var settings = try options.settings(kafkaRefusal: Serve.refusal)
+        var settings = try options.settings()
         let topics = settings.topics
         let names = [topics.input, topics.repartition, topics.changelog, topics.outcomes, topics.deadLetter]
         let broker = try EmbeddedBroker(topics: names.map { ($0, Demo.partitions) })

@@ -1,5 +1,4 @@
 import ArgumentParser
-import KafkaClient
 import Logging
 import Metrics
 import QueryService
@@ -15,7 +14,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
-        let settings = try options.settings(kafkaRefusal: Serve.refusal)
+        let settings = try options.settings()
         let logger = LineLogHandler.logger(settings)
         let metrics = PrometheusMetrics()
         MetricsSystem.bootstrap(metrics)
@@ -27,16 +26,6 @@ struct Serve: AsyncParsableCommand {
         let worker = Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
         try await WorkerError.run {
             try await ServiceGroup.payloadTracker(worker.services, logger: logger).run()
-        }
-    }
-
-    /// What librdkafka itself says of one of its properties.
-    static func refusal(_ name: String, _ value: String) -> String? {
-        do throws(KafkaError) {
-            try ClientConfiguration([name: value]).validate()
-            return nil
-        } catch {
-            return error.message
         }
     }
 }
