@@ -1,8 +1,9 @@
 import HTTPTypes
 
-/// An answer that tells what is wrong with a question: RFC 9457, application/problem+json.
+/// What is wrong with a question or its answer, as the client reads it (RFC 9457).
 struct Problem: Error, Encodable {
     let status: HTTPResponse.Status
+    /// A sentence a person can act on. Nothing from the inside: that goes to the log.
     let detail: String
     var retryAfterSeconds: Int?
 
@@ -15,6 +16,7 @@ struct Problem: Error, Encodable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
+        // RFC 9457, section 4.2.1: the problem is what the status code says, and the title its phrase.
         try container.encode("about:blank", forKey: .type)
         try container.encode(status.reasonPhrase, forKey: .title)
         try container.encode(status.code, forKey: .status)

@@ -1,131 +1,109 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
-import Metrics
 import NIOCore
 import PayloadModel
+import ServiceLifecycle
 
-/// Answers each request (contract, section 6). Read-only, and everything that goes wrong is problem+json.
-struct QueryResponder: HTTPResponder {
-    typealias Context = BasicRequestContext
+/// Answers each request (contract, section 6). Read-only, and everything that goes wrong is a problem+json.
+///
+/// It routes by itself: Hummingbird's router has a 404 for a wrong method, and errors of its own form.
+package struct QueryResponder: HTTPResponder {
+    package typealias Context = BasicRequestContext
 
     let reader: any PayloadReader
     let health: any HealthReporter
     let metrics: PrometheusMetrics
+    let requestMetrics: RequestMetrics
     let logger: Logger
 
-    /// The greatest `limit` of a history.
+    /// The greatest history that the settings allow to be kept.
     private static let maxStatuses = 100_000
     private static let maxWait = Duration.seconds(60)
     private static let waitStep = Duration.milliseconds(100)
-    /// The greatest length of a path with its query.
+    /// Of a path with its query.
     private static let maxTargetBytes = 8 << 10
 
-    private enum Route: String {
-        case payload, statuses, healthz, readyz, metrics, unknown
-    }
-
-    func respond(to request: Request, context: Context) async throws -> Response {
+    package func respond(to request: Request, context: Context) async -> Response {
         let start = ContinuousClock.now
-        let (route, segments) = QueryResponder.route(request.uri.path)
+        let route = Route(path: request.uri.path)
         var response: Response
         do {
-            response = try await answer(request, route, segments)
+            response = try await answer(request, route)
+        } catch let problem as Problem {
+            response = Response(problem)
         } catch {
-            response = QueryResponder.response(to: error)
+            logger.error("a request for \(route.name) failed: \(error)")
+            response = Response(Problem(status: .internalServerError, detail: "the log of this instance says why"))
         }
         response.headers[.cacheControl] = "no-store"
-        response.headers[HTTPField.Name("X-Content-Type-Options")!] = "nosniff"
-        record(route, response.status, since: start)
+        response.headers[.xContentTypeOptions] = "nosniff"
+        requestMetrics.record(route, code: response.status.code, duration: .now - start)
         return request.method == .head ? response.createHeadResponse() : response
     }
 
-    // MARK: Routes
-
-    /// Segments are split before they are decoded, so that an id may hold an encoded slash.
-    private static func route(_ path: String) -> (Route, [Substring]) {
-        let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-        switch Array(segments) {
-        case ["healthz"]: return (.healthz, [])
-        case ["readyz"]: return (.readyz, [])
-        case ["metrics"]: return (.metrics, [])
-        case let found where found.count == 3 && found[0] == "v1" && found[1] == "payloads":
-            return (.payload, [found[2]])
-        case let found where found.count == 4 && found[0] == "v1" && found[1] == "payloads" && found[3] == "statuses":
-            return (.statuses, [found[2]])
-        default: return (.unknown, [])
-        }
-    }
-
-    private func answer(_ request: Request, _ route: Route, _ segments: [Substring]) async throws(Problem) -> Response {
+    private func answer(_ request: Request, _ route: Route) async throws -> Response {
         switch request.method {
         case .get, .head: break
-        case .options: return Response(status: .noContent, headers: [.allow: "GET, HEAD, OPTIONS"])
-        default: throw Problem(status: .methodNotAllowed, detail: "\(request.method) is not allowed: this service only answers questions")
+        case .options: return .options
+        default:
+            throw Problem(status: .methodNotAllowed, detail: "\(request.method) is not for this service: it only reads")
         }
         guard request.uri.string.utf8.count <= QueryResponder.maxTargetBytes else {
-            throw Problem(status: .uriTooLong, detail: "path and query have more than \(QueryResponder.maxTargetBytes) bytes")
+            throw Problem(
+                status: .uriTooLong,
+                detail: "path and query have more than \(QueryResponder.maxTargetBytes) bytes"
+            )
         }
         let query = request.uri.query
         switch route {
-        case .payload: return try await payload(segments[0], query)
-        case .statuses: return try await statuses(segments[0], query)
-        case .healthz:
-            _ = try QueryParameters(query, allowed: [])
-            return healthz()
-        case .readyz:
-            _ = try QueryParameters(query, allowed: [])
-            return readyz()
-        case .metrics:
-            return QueryResponder.response(.ok, "text/plain; version=0.0.4; charset=utf-8", ByteBuffer(string: metrics.exposition()))
-        case .unknown: throw .notFound("there is nothing at \(request.uri.path)")
+        case .payload(let id): return try await payload(id, query)
+        case .statuses(let id): return try await statuses(id, query)
+        case .healthz: return try healthz(query)
+        case .readyz: return try readyz(query)
+        case .metrics: return try exposition(query)
+        case .unknown: throw Problem.notFound("there is nothing at \(request.uri.path)")
         }
     }
 
-    private func payload(_ segment: Substring, _ query: String?) async throws(Problem) -> Response {
+    // MARK: Payloads
+
+    private func payload(_ segment: Substring, _ query: String?) async throws -> Response {
         let id = try QueryResponder.id(segment)
         let parameters = try QueryParameters(query, allowed: ["wait", "local", "stale"])
-        _ = try (parameters.flag("local", "true"), parameters.flag("stale", "allowed"))
-        let wait = try parameters.duration("wait").map { min($0, QueryResponder.maxWait) }
-        let deadline = ContinuousClock.now + (wait ?? .zero)
+        try QueryResponder.checkInstanceChoice(parameters)
+        let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
+        guard let found = try await document(id, within: wait) else { throw QueryResponder.unknown(id) }
+        return try .json(found)
+    }
+
+    /// The payload once its outcome is no longer open, or as it is when `wait` has passed or the server shuts down.
+    private func document(_ id: PayloadID, within wait: Duration) async throws(Problem) -> LocatedDocument? {
+        let deadline = ContinuousClock.now + wait
         while true {
             let found = try await read { () async throws(ReadFailure) in try await reader.document(id) }
-            let isDecided = found.map { $0.document.outcome != .open } ?? false
-            if isDecided || ContinuousClock.now >= deadline || Task.isCancelled {
-                guard let found else { throw .notFound("no payload \(id) is known") }
-                return try QueryResponder.json(found)
-            }
-            // Cancelled when the client goes away: then the loop ends above.
-            try? await Task.sleep(for: QueryResponder.waitStep)
+            if let found, found.document.outcome != .open { return found }
+            let isEnding = Task.isCancelled || Task.isShuttingDownGracefully
+            if isEnding || ContinuousClock.now >= deadline { return found }
+            // A sleep that is cancelled returns at once, and the loop ends above.
+            try? await Task.sleep(until: min(deadline, .now + QueryResponder.waitStep))
         }
     }
 
-    private func statuses(_ segment: Substring, _ query: String?) async throws(Problem) -> Response {
+    private func statuses(_ segment: Substring, _ query: String?) async throws -> Response {
         let id = try QueryResponder.id(segment)
         let parameters = try QueryParameters(query, allowed: ["limit", "local", "stale"])
-        _ = try (parameters.flag("local", "true"), parameters.flag("stale", "allowed"))
+        try QueryResponder.checkInstanceChoice(parameters)
         let limit = try parameters.integer("limit", in: 1...QueryResponder.maxStatuses)
-        guard let data = try await read({ () async throws(ReadFailure) in try await reader.statuses(id, limit: limit) }) else {
-            throw .notFound("no payload \(id) is known")
-        }
-        return try QueryResponder.json(["data": data])
-    }
-
-    private func healthz() -> Response {
-        let report = health.health
-        return QueryResponder.report(
-            report.healthy, ["status": .text(report.healthy ? "ok" : "failing"), "problems": .list(report.problems)])
-    }
-
-    private func readyz() -> Response {
-        let report = health.readiness
-        return QueryResponder.report(
-            report.ready, ["status": .text(report.ready ? "ready" : "not-ready"), "waiting_for": .list(report.waitingFor)])
+        let found = try await read { () async throws(ReadFailure) in try await reader.statuses(id, limit: limit) }
+        guard let found else { throw QueryResponder.unknown(id) }
+        return try .json(["data": found])
     }
 
     private static func id(_ segment: Substring) throws(Problem) -> PayloadID {
-        guard let text = segment.percentDecoded else { throw .badRequest("the id has broken percent-encoding") }
+        guard let text = segment.percentDecoded else {
+            throw .badRequest("the id \"\(segment)\" has broken percent-encoding")
+        }
         do {
             return try PayloadID(normalizing: text)
         } catch {
@@ -133,74 +111,48 @@ struct QueryResponder: HTTPResponder {
         }
     }
 
-    private func read<R>(_ body: () async throws(ReadFailure) -> R) async throws(Problem) -> R {
+    private static func unknown(_ id: PayloadID) -> Problem { .notFound("no payload \(id) is known") }
+
+    /// `local` and `stale` choose among instances. This one asks no other and has no standby: they change nothing yet.
+    private static func checkInstanceChoice(_ parameters: QueryParameters) throws(Problem) {
+        _ = try parameters.flag("local", word: "true")
+        _ = try parameters.flag("stale", word: "allowed")
+    }
+
+    private func read<Answer>(_ lookUp: () async throws(ReadFailure) -> Answer) async throws(Problem) -> Answer {
         do {
-            return try await body()
+            return try await lookUp()
         } catch {
             switch error {
             case .noOwner(_, let reason, let seconds):
                 throw Problem(status: .serviceUnavailable, detail: reason, retryAfterSeconds: seconds)
             case .store(let reason):
-                logger.error("a lookup failed: \(reason)")
-                throw Problem(status: .internalServerError, detail: "the payload cannot be read; the worker's log says why")
+                logger.error("a payload could not be read: \(reason)")
+                throw Problem(
+                    status: .internalServerError,
+                    detail: "the payload cannot be read; the log of this instance says why"
+                )
             }
         }
     }
 
-    // MARK: Responses
+    // MARK: Probes and metrics
 
-    private enum ReportValue: Encodable {
-        case text(String)
-        case list([String])
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.singleValueContainer()
-            switch self {
-            case .text(let text): try container.encode(text)
-            case .list(let list): try container.encode(list)
-            }
-        }
+    private func healthz(_ query: String?) throws -> Response {
+        _ = try QueryParameters(query)
+        let report = health.health
+        return try .json(report, status: report.healthy ? .ok : .serviceUnavailable)
     }
 
-    private static func report(_ isGood: Bool, _ fields: [String: ReportValue]) -> Response {
-        do {
-            return try json(fields, status: isGood ? .ok : .serviceUnavailable)
-        } catch {
-            return response(to: error)
-        }
+    private func readyz(_ query: String?) throws -> Response {
+        _ = try QueryParameters(query)
+        let report = health.readiness
+        return try .json(report, status: report.ready ? .ok : .serviceUnavailable)
     }
 
-    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws(Problem) -> Response {
-        do {
-            return response(status, "application/json; charset=utf-8", ByteBuffer(bytes: try encoder.encode(value)))
-        } catch {
-            throw Problem(status: .internalServerError, detail: "the answer cannot be encoded")
-        }
-    }
-
-    private static func response(to problem: Problem) -> Response {
-        let body = (try? encoder.encode(problem)).map { ByteBuffer(bytes: $0) } ?? ByteBuffer()
-        var response = response(problem.status, "application/problem+json", body)
-        if problem.status == .methodNotAllowed { response.headers[.allow] = "GET, HEAD, OPTIONS" }
-        if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
-        return response
-    }
-
-    private static func response(_ status: HTTPResponse.Status, _ contentType: String, _ body: ByteBuffer) -> Response {
-        Response(status: status, headers: [.contentType: contentType], body: ResponseBody(byteBuffer: body))
-    }
-
-    private static var encoder: JSONEncoder {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return encoder
-    }
-
-    private func record(_ route: Route, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant) {
-        let elapsed = ContinuousClock.now - start
-        Metrics.Timer(
-            label: "payload_tracker_http_request_duration",
-            dimensions: [("route", route.rawValue), ("code", "\(status.code)")]
-        ).recordNanoseconds(elapsed.components.seconds * 1_000_000_000 + elapsed.components.attoseconds / 1_000_000_000)
+    private func exposition(_ query: String?) throws -> Response {
+        _ = try QueryParameters(query)
+        let text = ByteBuffer(string: metrics.exposition())
+        return Response(status: .ok, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text)
     }
 }

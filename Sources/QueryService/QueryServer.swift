@@ -1,9 +1,10 @@
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// The HTTP endpoint as a service: runs until it is shut down gracefully.
+/// The HTTP endpoint as a service: runs until it is shut down gracefully, and answers the requests under way first.
 public struct QueryServer: Service {
     /// Where the endpoint listens.
     public struct Configuration: Sendable {
@@ -22,7 +23,20 @@ public struct QueryServer: Service {
     private let logger: Logger
     private let onServerRunning: @Sendable (Int) async -> Void
 
-    /// - Parameter onServerRunning: told the port once the endpoint listens.
+    /// Further connections wait until one of these ends: the stores need file descriptors, too.
+    private static let maxConnections = 1_024
+    /// After which a connection without a request under way is closed.
+    private static let idleTimeout = TimeAmount.seconds(60)
+    /// Of a request's header; a longer one is answered with a bare 400 by Hummingbird, before anything here sees it.
+    private static let headerLimits = HTTP1Channel.Configuration.DecoderConfiguration(
+        maxHeaderFieldSize: 16 << 10,
+        maxHeaderListSize: 32 << 10,
+        maxHeaderFieldCount: 100
+    )
+
+    /// - Parameters:
+    ///   - metrics: what `/metrics` shows; the endpoint's own metrics are added to it.
+    ///   - onServerRunning: told the port once the endpoint listens.
     public init(
         configuration: Configuration,
         reader: any PayloadReader,
@@ -34,27 +48,42 @@ public struct QueryServer: Service {
         self.configuration = configuration
         self.logger = logger
         self.onServerRunning = onServerRunning
-        responder = QueryResponder(reader: reader, health: health, metrics: metrics, logger: logger)
+        responder = QueryResponder(
+            reader: reader,
+            health: health,
+            metrics: metrics,
+            requestMetrics: RequestMetrics(factory: metrics),
+            logger: logger
+        )
     }
 
     /// Throws `EndpointError` when the address cannot be listened on.
     public func run() async throws {
         do {
             try await application.run()
-        } catch let error as IOError {
-            throw EndpointError(host: configuration.host, port: configuration.port, reason: error.description)
+        } catch let error where error is IOError || error is SocketAddressError {
+            // Only the bind throws these: Hummingbird keeps what goes wrong with a single connection to itself.
+            throw EndpointError(host: configuration.host, port: configuration.port, reason: "\(error)")
         }
     }
 
-    /// For tests, too.
-    var application: some ApplicationProtocol {
-        // Hummingbird tells of its own start and of every connection; what operators need is said elsewhere.
+    package var application: Application<QueryResponder> {
+        // Hummingbird tells of its own start and stop; what operators need to know is said by the worker.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             responder: responder,
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    idleTimeout: QueryServer.idleTimeout,
+                    httpDecoderConfiguration: QueryServer.headerLimits
+                )
+            ),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "payload-tracker"),
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "payload-tracker",
+                availableConnectionsDelegate: .maximum(QueryServer.maxConnections, logger: quiet)
+            ),
             onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? configuration.port) },
             logger: quiet
         )
@@ -68,6 +97,9 @@ public struct EndpointError: Error, Sendable, CustomStringConvertible {
     let reason: String
 
     public var description: String {
-        "cannot listen on \(host):\(port) (\(reason)); set http.host and http.port to an address of this machine and a free port"
+        """
+        cannot listen on \(host):\(port) (\(reason)); \
+        set http.host to an address of this machine and http.port to a free port
+        """
     }
 }

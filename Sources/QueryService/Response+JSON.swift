@@ -1,0 +1,40 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Response {
+    /// An answer as JSON. Throws what `Encodable` throws: a fault of the program, not of the question.
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(status: status, contentType: "application/json; charset=utf-8", body: try encode(value))
+    }
+
+    /// A problem, with the headers that its status asks for (RFC 9110, sections 10.2.1 and 10.2.3).
+    init(_ problem: Problem) {
+        // Numbers and strings always encode; were it otherwise, the status alone would still tell the client most.
+        let body = (try? Response.encode(problem)) ?? ByteBuffer()
+        self.init(status: problem.status, contentType: "application/problem+json", body: body)
+        if problem.status == .methodNotAllowed { headers[.allow] = Response.allowedMethods }
+        if let seconds = problem.retryAfterSeconds { headers[.retryAfter] = "\(seconds)" }
+    }
+
+    /// The answer to OPTIONS, for any path.
+    static var options: Response {
+        var response = Response(status: .noContent, headers: [.allow: allowedMethods])
+        // RFC 9110, section 8.6: never with a 204.
+        response.headers[.contentLength] = nil
+        return response
+    }
+
+    init(status: HTTPResponse.Status, contentType: String, body: ByteBuffer) {
+        self.init(status: status, headers: [.contentType: contentType], body: ResponseBody(byteBuffer: body))
+    }
+
+    private static let allowedMethods = "GET, HEAD, OPTIONS"
+
+    private static func encode(_ value: some Encodable) throws -> ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return ByteBuffer(bytes: try encoder.encode(value))
+    }
+}
