@@ -1,0 +1,53 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import PayloadModel
+import QueryService
+import Testing
+
+/// The service without a socket, to be asked one request at a time.
+struct Endpoint {
+    var reader: any PayloadReader = StubReader { id, _ in .failedUpload(id) }
+    var health = StubHealth()
+    let metrics = PrometheusMetrics()
+
+    func ask(_ target: String, _ method: HTTPRequest.Method = .get) async throws -> TestResponse {
+        let server = QueryServer(
+            configuration: .init(host: "127.0.0.1", port: 0),
+            reader: reader,
+            health: health,
+            metrics: metrics,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            onServerRunning: { _ in }
+        )
+        return try await server.application.test(.router) { client in
+            try await client.execute(uri: target, method: method) { $0 }
+        }
+    }
+
+    /// Expects the problem that RFC 9457 describes, and returns its detail.
+    func problem(_ target: String, _ method: HTTPRequest.Method = .get, is status: HTTPResponse.Status) async throws
+        -> String
+    {
+        let response = try await ask(target, method)
+        #expect(response.status == status)
+        #expect(response.headers[.contentType] == "application/problem+json")
+        let fields = try response.json()
+        #expect(fields.keys.sorted() == ["detail", "status", "title", "type"])
+        #expect(fields["status"] as? Int == status.code)
+        #expect(fields["title"] as? String == status.reasonPhrase)
+        #expect(fields["type"] as? String == "about:blank")
+        return try #require(fields["detail"] as? String)
+    }
+}
+
+extension TestResponse {
+    var text: String { String(buffer: body) }
+
+    func json() throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any])
+    }
+}

@@ -1,0 +1,46 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import QueryService
+import Testing
+
+@Suite("Probes and /metrics")
+struct ProbeTests {
+    @Test("a healthy process is left alone")
+    func healthy() async throws {
+        let response = try await Endpoint().ask("/healthz")
+        #expect(response.status == .ok)
+        #expect(response.text == #"{"problems":[],"status":"ok"}"#)
+    }
+
+    @Test("a process that has stopped is seen, and why")
+    func failing() async throws {
+        let health = StubHealth(health: HealthReport(healthy: false, problems: ["stream thread 1 has died"]))
+        let response = try await Endpoint(health: health).ask("/healthz")
+        #expect(response.status == .serviceUnavailable)
+        #expect(response.headers[.contentType] == "application/json; charset=utf-8")
+        #expect(response.text == #"{"problems":["stream thread 1 has died"],"status":"failing"}"#)
+    }
+
+    @Test("a restored worker gets traffic")
+    func ready() async throws {
+        let response = try await Endpoint().ask("/readyz")
+        #expect(response.status == .ok)
+        #expect(response.text == #"{"status":"ready","waiting_for":[]}"#)
+    }
+
+    @Test("a worker that still restores gets no traffic, and says what it waits for")
+    func notReady() async throws {
+        let health = StubHealth(readiness: ReadinessReport(ready: false, waitingFor: ["partition 3"]))
+        let response = try await Endpoint(health: health).ask("/readyz")
+        #expect(response.status == .serviceUnavailable)
+        #expect(response.text == #"{"status":"not-ready","waiting_for":["partition 3"]}"#)
+    }
+
+    @Test("Prometheus gets the type that it needs to read the text")
+    func contentType() async throws {
+        let response = try await Endpoint().ask("/metrics")
+        #expect(response.status == .ok)
+        #expect(response.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
+    }
+}
