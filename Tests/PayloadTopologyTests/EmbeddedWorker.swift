@@ -40,7 +40,7 @@ final class EmbeddedWorker: Sendable {
         settings.commitInterval = .milliseconds(50)
         settings.threads = threads
         var logger = Logger(label: "test")
-        logger.logLevel = .critical
+        logger.logLevel = .info
         return StreamApplication(
             settings: settings,
             topology: PayloadTopology.make(topics: topics, rules: rules, isInputKeyed: isInputKeyed, eventSource: "/test"),

@@ -6,7 +6,7 @@ import StreamRuntime
 import Testing
 
 /// The worker as a whole on the embedded broker: what goes in, what comes out, what survives a restart.
-@Suite(.serialized) struct WorkerTests {
+@Suite struct WorkerTests {
     private let good = "0123456789abcdef0123456789abcdef"
     private let bad = "fedcba9876543210fedcba9876543210"
 
@@ -141,7 +141,7 @@ import Testing
     @Test func unequalInternalTopicsStopTheWorkerWithASentence() async throws {
         let worker = try EmbeddedWorker(changelogPartitions: 4)
         await #expect {
-            try await worker.run(quick) { _ in try await Task.sleep(for: .seconds(30)) }
+            try await worker.application(quick).run()
         } throws: { error in
             guard case .incompatible(let sentence) = error as? StreamError else { return false }
             return sentence.contains("repartition") && sentence.contains("changelog") && sentence.contains("4")
