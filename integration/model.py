@@ -159,16 +159,16 @@ class Payload:
         ]
         return sorted(failed, key=oldest_first)
 
-    def recovered_failures(self, earlier_runs: bool = False) -> list[Entry]:
-        """Failures of stages that moved on; with `earlier_runs` also those before the run a failed stage is in."""
+    def recovered_failures(self) -> list[Entry]:
+        """Failures that their stages moved on from, also those before the run that a failed stage is in now, and those of
+        stages that were handed over since: all that a stage of a service that is not ignored has recovered from."""
         recovered = []
-        for entries in self.counted().values():
-            telling = self.telling(entries)
-            if self.current(entries).status not in FAILING:
-                recovered += [entry for entry in entries if entry.status in FAILING]
-            elif earlier_runs and not self.rules.sticky:
-                before = entries[: entries.index(telling)]
-                recovered += [entry for entry in before if entry.status in FAILING]
+        for key, entries in self.stages().items():
+            if key[0] in self.rules.ignored or self.rules.sticky:
+                continue
+            others = [index for index, entry in enumerate(entries) if entry.status not in FAILING]
+            before = entries[: others[-1]] if others else []
+            recovered += [entry for entry in before if entry.status in FAILING]
         return sorted(recovered, key=history_order, reverse=True)[:MAX_RECOVERED]
 
     def reason(self, outcome: str) -> Entry | None:
@@ -261,12 +261,7 @@ class Payload:
             "system_ids": self.id_set("system_id")[0],
             "reason": entry_json(reason) if reason else None,
             "failed_stages": [entry_json(entry) for entry in self.failed_stages()],
-            "recovered_failures": OneOf(
-                *(
-                    [entry_json(entry) for entry in self.recovered_failures(earlier_runs)]
-                    for earlier_runs in (False, True)
-                )
-            ),
+            "recovered_failures": [entry_json(entry) for entry in self.recovered_failures()],
             "missing_services": self.missing_services,
             "started_at": rfc3339(first),
             "duration_ms": (last - first) // 1000,

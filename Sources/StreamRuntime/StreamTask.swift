@@ -26,8 +26,6 @@ final class StreamTask {
     var committed: Int64?
     /// The changelog offset that the store stands for.
     var changelogOffset: Int64 = 0
-    /// Whether the consumer has read beyond what is committed, and has to go back when the task starts.
-    var mustRewind = false
 
     init(id: TaskID, source: Topology.Source) {
         self.id = id

@@ -59,13 +59,10 @@ extension StreamThread {
             task.processor = nil
             task.batch?.clear()
             task.state = .created
-            task.mustRewind = true
             application.tasks.update(task.id, state: .created, store: nil)
-            if task.source.state != nil {
-                // Fails only for a partition that was just lost; then its revocation is on the way.
-                try? consumer.pause([task.id.topicPartition])
-            }
         }
+        // Fails only for a partition that was just lost; then its revocation is on the way.
+        try? consumer.pause(tasks.keys.map(\.topicPartition))
         application.waitUnlessStopping(seconds: 0.5)
     }
 

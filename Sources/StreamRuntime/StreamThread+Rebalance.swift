@@ -14,11 +14,8 @@ extension StreamThread: RebalanceListener {
             tasks[id] = StreamTask(id: id, source: source)
             application.tasks.update(id, state: .created, store: nil)
         }
-        let stateful = partitions.filter { partition in
-            application.topology.sources.contains { $0.topic == partition.topic && $0.state != nil }
-        }
         logger.info("thread \(number): assigned \(partitions.map(\.description).sorted().joined(separator: ", "))")
-        do throws(KafkaError) { try consumer.pause(stateful) } catch { callbackError = .kafka(error) }
+        do throws(KafkaError) { try consumer.pause(partitions) } catch { callbackError = .kafka(error) }
     }
 
     func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {

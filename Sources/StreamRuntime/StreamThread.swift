@@ -229,14 +229,13 @@ final class StreamThread {
             id: task.id, store: task.store?.database, topics: application.catalog, clock: application.clock, collector: collector)
         task.processor = try task.source.makeProcessor(context)
         let partition = task.id.topicPartition
+        // Records that came before the task ran were not processed, and after a pause librdkafka may go on from anywhere: the
+        // task starts at what is committed, whatever the consumer has read.
+        let start = application.settings.offsetReset == .earliest ? Consumer.offsetBeginning : Consumer.offsetEnd
         try withKafka { () throws(KafkaError) in
-            if task.source.state != nil { try consumer.resume([partition]) }
-            if task.mustRewind {
-                let start = application.settings.offsetReset == .earliest ? Consumer.offsetBeginning : Consumer.offsetEnd
-                try consumer.seek([partition: task.committed ?? start], timeout: .seconds(10))
-            }
+            try consumer.resume([partition])
+            try consumer.seek([partition: task.committed ?? start], timeout: .seconds(10))
         }
-        task.mustRewind = false
         task.state = .running
         application.tasks.update(task.id, state: .running, store: task.store?.database)
     }
