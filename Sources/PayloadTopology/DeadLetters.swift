@@ -42,13 +42,20 @@ struct DeadLetters {
         ]
         var value = record.value
         let size = (record.key?.count ?? 0) + (value?.count ?? 0) + record.headersSize
-        let added = headers.reduce(DeadLetters.batchOverheadBytes) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10 }
+        let added = headers.reduce(DeadLetters.batchOverheadBytes) {
+            $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10
+        }
         if let whole = value, size + added > maxMessageBytes, whole.count > DeadLetters.cutValueBytes {
             value = UnsafeRawBufferPointer(rebasing: whole.prefix(DeadLetters.cutValueBytes))
             headers.append(Header(name: "dlq.truncated", value: Array("true".utf8)))
             headers.append(Header(name: "dlq.original-size", value: Array("\(whole.count)".utf8)))
         }
-        try context.send(to: topic, key: record.key, value: value, headers: RecordHeaders(copying: record, adding: headers))
+        try context.send(
+            to: topic,
+            key: record.key,
+            value: value,
+            headers: RecordHeaders(copying: record, adding: headers)
+        )
     }
 
     private mutating func count(_ refusal: Refusal) {
@@ -57,7 +64,8 @@ struct DeadLetters {
         if counters[key] == nil {
             counters[key] = Counter(
                 label: "payload_tracker_dead_letters",
-                dimensions: [("reason", refusal.reason.rawValue), ("service", key.service?.string ?? "")])
+                dimensions: [("reason", refusal.reason.rawValue), ("service", key.service?.string ?? "")]
+            )
         }
         counters[key]?.increment()
     }

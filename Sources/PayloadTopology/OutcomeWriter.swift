@@ -20,7 +20,8 @@ final class OutcomeWriter {
         counters = Dictionary(
             uniqueKeysWithValues: Outcome.allCases.map {
                 ($0, Counter(label: "payload_tracker_outcomes", dimensions: [("outcome", $0.name)]))
-            })
+            }
+        )
     }
 
     func send(_ event: OutcomeEvent) throws(StreamError) {

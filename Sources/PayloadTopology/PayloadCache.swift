@@ -23,11 +23,18 @@ struct PayloadCache {
     /// Dirty payloads' sizes, roughly.
     private(set) var dirtyBytes = 0
 
-    /// Decoded payloads that stay after a commit, because the next message of a payload is mostly not far.
-    private static let maxCleanPayloads = 10_000
-    private static let estimatedEntryBytes = 256
+    /// All cached payloads' sizes, roughly.
+    private var bytes = 0
+    /// What may stay after a commit, because the next message of a payload is mostly not far.
+    private let maxBytes: Int
 
-    init(_ store: Database) { self.store = store }
+    /// With its share of the payload's own fields.
+    private static let estimatedEntryBytes = 384
+
+    init(_ store: Database, maxBytes: Int) {
+        self.store = store
+        self.maxBytes = maxBytes
+    }
 
     /// The payload's state as it is now; a new one where there is none.
     mutating func payload(_ id: PayloadID) throws(StreamError) -> CachedPayload {
@@ -35,21 +42,30 @@ struct PayloadCache {
         let stored = try PayloadStore.load(id, from: store)
         let payload = CachedPayload(state: stored?.state ?? PayloadState(id: id), timerAt: stored?.timerAt)
         payloads[id] = payload
+        bytes += PayloadCache.estimatedBytes(payload)
         return payload
     }
 
     mutating func markDirty(_ payload: CachedPayload) {
         dirtyBytes += PayloadCache.estimatedEntryBytes
+        bytes += PayloadCache.estimatedEntryBytes
         if payload.isDirty { return }
         payload.isDirty = true
         dirtyPayloads.append(payload)
-        dirtyBytes += payload.state.stages.reduce(0) { $0 + $1.entries.count * PayloadCache.estimatedEntryBytes }
+        dirtyBytes += PayloadCache.estimatedBytes(payload)
     }
 
     mutating func committed() {
         for payload in dirtyPayloads { payload.isDirty = false }
         dirtyPayloads.removeAll(keepingCapacity: true)
         dirtyBytes = 0
-        if payloads.count > PayloadCache.maxCleanPayloads { payloads.removeAll(keepingCapacity: true) }
+        if bytes > maxBytes {
+            payloads.removeAll(keepingCapacity: true)
+            bytes = 0
+        }
+    }
+
+    private static func estimatedBytes(_ payload: CachedPayload) -> Int {
+        payload.state.stages.reduce(1) { $0 + $1.entries.count } * estimatedEntryBytes
     }
 }

@@ -30,7 +30,7 @@ final class PayloadProcessor: Processor {
         decoder = StatusDecoder(vocabulary: rules.vocabulary, statusMessageMaxBytes: rules.statusMessageMaxBytes)
         outcomes = try OutcomeWriter(context, topic: topics.outcomes, source: eventSource)
         deadLetters = try DeadLetters(context, topic: topics.deadLetter)
-        cache = PayloadCache(store)
+        cache = PayloadCache(store, maxBytes: context.cacheBytes)
         timers = try PayloadTimers(store, rules: rules)
     }
 
@@ -57,8 +57,10 @@ final class PayloadProcessor: Processor {
         let isKeyed = message.payloadID.withUTF8 { id in key.map { $0.elementsEqual(id) } ?? false }
         if isKeyed { return }
         throw Refusal(
-            .misKeyed, "the record's key is not its normalised payload id \(message.payloadID); key the input by it",
-            service: message.service)
+            .misKeyed,
+            "the record's key is not its normalised payload id \(message.payloadID); key the input by it",
+            service: message.service
+        )
     }
 
     private func fold(_ message: StatusMessage) throws {
@@ -119,7 +121,9 @@ final class PayloadProcessor: Processor {
         }
     }
 
-    private func write(_ payload: CachedPayload, _ key: UnsafeRawBufferPointer, _ writer: StateWriter) throws(StreamError) {
+    private func write(_ payload: CachedPayload, _ key: UnsafeRawBufferPointer, _ writer: StateWriter)
+        throws(StreamError)
+    {
         let encoded: [UInt8]
         do {
             encoded = try PayloadStateCodec.encode(payload.state, timerAt: payload.timerAt ?? payload.state.changedAt)
@@ -128,7 +132,8 @@ final class PayloadProcessor: Processor {
         }
         try encoded.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try writer.log(key: key, value: value)
-            try withStore { () throws(StoreError) in try writer.batch.put(PayloadStore.payloads, key: key, value: value) }
+            try withStore { () throws(StoreError) in try writer.batch.put(PayloadStore.payloads, key: key, value: value)
+            }
         }
     }
 

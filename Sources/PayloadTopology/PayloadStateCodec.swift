@@ -13,7 +13,9 @@ enum PayloadStateCodec {
         message.stages = state.stages.map(encode)
         if let account = state.attributes.account { message.account = encode(account) }
         if let orgID = state.attributes.orgID { message.orgID = encode(orgID) }
-        if !state.attributes.inventoryIDs.members.isEmpty { message.inventoryIds = encode(state.attributes.inventoryIDs) }
+        if !state.attributes.inventoryIDs.members.isEmpty {
+            message.inventoryIds = encode(state.attributes.inventoryIDs)
+        }
         if !state.attributes.systemIDs.members.isEmpty { message.systemIds = encode(state.attributes.systemIDs) }
         if let date = state.trimmedThrough { message.trimmedThrough = date.microseconds }
         message.outcome = .init(rawValue: Int(state.outcome.rawValue)) ?? .open
@@ -24,9 +26,13 @@ enum PayloadStateCodec {
     }
 
     /// Throws `Malformed`, or what SwiftProtobuf throws, for bytes that are not such a state.
-    static func decode(_ bytes: UnsafeRawBufferPointer, id: PayloadID) throws -> (state: PayloadState, timerAt: Timestamp) {
+    static func decode(_ bytes: UnsafeRawBufferPointer, id: PayloadID) throws -> (
+        state: PayloadState, timerAt: Timestamp
+    ) {
         let message = try PayloadTracker_V1_PayloadState(serializedBytes: Array(bytes))
-        guard let outcome = Outcome(rawValue: UInt8(truncatingIfNeeded: message.outcome.rawValue)) else { throw Malformed() }
+        guard let outcome = Outcome(rawValue: UInt8(truncatingIfNeeded: message.outcome.rawValue)) else {
+            throw Malformed()
+        }
         let state = PayloadState(
             id: id,
             stages: try message.stages.map(decode),
@@ -34,11 +40,13 @@ enum PayloadStateCodec {
                 account: message.hasAccount ? decode(message.account) : nil,
                 orgID: message.hasOrgID ? decode(message.orgID) : nil,
                 inventoryIDs: decode(message.inventoryIds),
-                systemIDs: decode(message.systemIds)),
+                systemIDs: decode(message.systemIds)
+            ),
             trimmedThrough: message.hasTrimmedThrough ? Timestamp(microseconds: message.trimmedThrough) : nil,
             outcome: outcome,
             revision: message.revision,
-            changedAt: Timestamp(microseconds: message.changedAt))
+            changedAt: Timestamp(microseconds: message.changedAt)
+        )
         return (state, Timestamp(microseconds: message.timerAt))
     }
 
@@ -61,14 +69,23 @@ enum PayloadStateCodec {
 
     private static func decode(_ message: PayloadTracker_V1_Stage) throws -> Stage {
         let entries = try message.entries.map { entry in
-            guard let status = Status(rawValue: UInt8(truncatingIfNeeded: entry.status.rawValue)) else { throw Malformed() }
+            guard let status = Status(rawValue: UInt8(truncatingIfNeeded: entry.status.rawValue)) else {
+                throw Malformed()
+            }
             return StatusEntry(
-                date: Timestamp(microseconds: entry.date), status: status, rawStatus: Text(entry.rawStatus),
-                message: entry.hasStatusMsg ? Text(entry.statusMsg) : nil)
+                date: Timestamp(microseconds: entry.date),
+                status: status,
+                rawStatus: Text(entry.rawStatus),
+                message: entry.hasStatusMsg ? Text(entry.statusMsg) : nil
+            )
         }
         let stage = Stage(
-            service: Text(message.service), source: message.hasSource ? Text(message.source) : nil, entries: entries,
-            firstDate: Timestamp(microseconds: message.firstDate), lastDate: Timestamp(microseconds: message.lastDate))
+            service: Text(message.service),
+            source: message.hasSource ? Text(message.source) : nil,
+            entries: entries,
+            firstDate: Timestamp(microseconds: message.firstDate),
+            lastDate: Timestamp(microseconds: message.lastDate)
+        )
         guard let stage else { throw Malformed() }
         return stage
     }

@@ -19,15 +19,21 @@ public enum PayloadStore {
         try load(id, from: database)?.state
     }
 
-    static func load(_ id: PayloadID, from database: Database) throws(StreamError) -> (state: PayloadState, timerAt: Timestamp)? {
+    static func load(_ id: PayloadID, from database: Database) throws(StreamError) -> (
+        state: PayloadState, timerAt: Timestamp
+    )? {
         do {
             return try id.withUTF8 { key throws(any Error) in
-                try database.withValue(payloads, key) { value in try value.map { try PayloadStateCodec.decode($0, id: id) } }
+                try database.withValue(payloads, key) { value in
+                    try value.map { try PayloadStateCodec.decode($0, id: id) }
+                }
             }
         } catch let error as StoreError {
             throw .store(error)
         } catch {
-            throw .incompatible("payload \(id) in \(database.path) cannot be read (\(error)); delete that directory, it is rebuilt")
+            throw .incompatible(
+                "payload \(id) in \(database.path) cannot be read (\(error)); delete that directory, it is rebuilt"
+            )
         }
     }
 
@@ -43,14 +49,18 @@ public enum PayloadStore {
     static func timer(fromKey key: UnsafeRawBufferPointer) -> (time: Timestamp, id: PayloadID)? {
         guard key.count > 8 else { return nil }
         let time = UInt64(bigEndian: key.loadUnaligned(as: UInt64.self))
-        guard let id = try? PayloadID(normalizing: String(decoding: key.dropFirst(8), as: UTF8.self)) else { return nil }
+        guard let id = try? PayloadID(normalizing: String(decoding: key.dropFirst(8), as: UTF8.self)) else {
+            return nil
+        }
         return (Timestamp(microseconds: Int64(clamping: time)), id)
     }
 }
 
 /// Fills a payload store from its changelog.
 struct PayloadChangelogReader: ChangelogReader {
-    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch) throws(StreamError) {
+    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)
+        throws(StreamError)
+    {
         guard let id = try? PayloadID(normalizing: String(decoding: key, as: UTF8.self)) else {
             throw .incompatible("the changelog has a key that is no payload id: another program writes to it")
         }
@@ -62,7 +72,9 @@ struct PayloadChangelogReader: ChangelogReader {
         do {
             timerAt = try PayloadStateCodec.decode(value, id: id).timerAt
         } catch {
-            throw .incompatible("the changelog's record of payload \(id) cannot be read (\(error)): it is of another version or program")
+            throw .incompatible(
+                "the changelog's record of payload \(id) cannot be read (\(error)): it is of another version or program"
+            )
         }
         try withStore { () throws(StoreError) in
             try batch.put(PayloadStore.payloads, key: key, value: value)

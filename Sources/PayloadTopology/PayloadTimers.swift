@@ -28,7 +28,8 @@ struct PayloadTimers {
     private static func fingerprint(_ rules: PayloadRules) -> String {
         let ignored = rules.ignoredServices.sorted().map(\.string)
         let required = rules.requiredServices.sorted().map(\.string)
-        return "\(rules.completionSettle) \(rules.stallAfter) \(rules.retention) \(rules.stageRecovery) \(ignored) \(required)"
+        return
+            "\(rules.completionSettle) \(rules.stallAfter) \(rules.retention) \(rules.stageRecovery) \(ignored) \(required)"
     }
 
     /// Ids whose timers are due, in their order, with the time of each. Each is given once.
@@ -36,7 +37,9 @@ struct PayloadTimers {
         if now < earliest { return [] }
         var due: [(time: Timestamp, id: PayloadID)] = []
         do {
-            let start = fired.last.map { $0 + [0] } ?? PayloadStore.timerKey(earliest, UnsafeRawBufferPointer(start: nil, count: 0))
+            let start =
+                fired.last.map { $0 + [0] }
+                ?? PayloadStore.timerKey(earliest, UnsafeRawBufferPointer(start: nil, count: 0))
             var iterator = try store.makeIterator(PayloadStore.timers, range: KeyRange(from: start))
             var isValid = try iterator.seekToFirst()
             var next: Timestamp?
@@ -105,7 +108,9 @@ struct PayloadTimers {
         } catch let error as StoreError {
             throw .store(error)
         } catch {
-            throw .incompatible("a payload in \(store.path) cannot be read (\(error)); delete that directory, it is rebuilt")
+            throw .incompatible(
+                "a payload in \(store.path) cannot be read (\(error)); delete that directory, it is rebuilt"
+            )
         }
     }
 

@@ -35,11 +35,13 @@ public enum PayloadTopology {
                 changelog: topics.changelog,
                 columnFamilies: PayloadStore.columnFamilies,
                 formatVersion: PayloadStateCodec.formatVersion,
-                changelogReader: PayloadChangelogReader()),
+                changelogReader: PayloadChangelogReader()
+            ),
             upstream: isInputKeyed ? nil : topics.input,
             makeProcessor: { context throws(StreamError) in
                 try PayloadProcessor(context, topics: topics, rules: rules, eventSource: eventSource)
-            })
+            }
+        )
         if isInputKeyed { return Topology(sources: [payloads], topics: specifications(topics, rules, isInputKeyed)) }
         let statuses = Topology.Source(topic: topics.input) { context throws(StreamError) in
             try RepartitionProcessor(context, topics: topics, rules: rules)
@@ -47,30 +49,44 @@ public enum PayloadTopology {
         return Topology(sources: [statuses, payloads], topics: specifications(topics, rules, isInputKeyed))
     }
 
-    private static func specifications(_ topics: Topics, _ rules: PayloadRules, _ isInputKeyed: Bool) -> [TopicSpecification] {
+    private static func specifications(_ topics: Topics, _ rules: PayloadRules, _ isInputKeyed: Bool)
+        -> [TopicSpecification]
+    {
         // Room for the largest state: history, current and telling entries of all stages, two sets of ids, and headers. An event's
         // JSON may take six bytes for one.
-        let largestState = rules.historyMaxBytes * 2 + PayloadRules.maxStages * 2 * (rules.statusMessageMaxBytes + 1_024) + (1 << 20)
+        let largestState =
+            rules.historyMaxBytes * 2 + PayloadRules.maxStages * 2 * (rules.statusMessageMaxBytes + 1_024) + (1 << 20)
         var specifications = [
             TopicSpecification(name: topics.input, role: .input),
             TopicSpecification(
-                name: topics.changelog, role: .internal,
-                configuration: ["cleanup.policy": "compact", "max.message.bytes": "\(largestState)"]),
+                name: topics.changelog,
+                role: .internal,
+                configuration: ["cleanup.policy": "compact", "max.message.bytes": "\(largestState)"]
+            ),
             TopicSpecification(
-                name: topics.outcomes, role: .output, configuration: ["max.message.bytes": "\(largestState)"]),
+                name: topics.outcomes,
+                role: .output,
+                configuration: ["max.message.bytes": "\(largestState)"]
+            ),
             TopicSpecification(
-                name: topics.deadLetter, role: .output, configuration: ["max.message.bytes": "\(8 << 20)"]),
+                name: topics.deadLetter,
+                role: .output,
+                configuration: ["max.message.bytes": "\(8 << 20)"]
+            ),
         ]
         if !isInputKeyed {
             specifications.append(
                 TopicSpecification(
-                    name: topics.repartition, role: .internal,
+                    name: topics.repartition,
+                    role: .internal,
                     configuration: [
                         // Records carry the input's timestamps: they leave when they are folded, not when they are old.
                         "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
                         "message.timestamp.type": "CreateTime", "segment.bytes": "\(50 << 20)",
                         "max.message.bytes": "\(StatusDecoder.maxValueBytes * 2)",
-                    ]))
+                    ]
+                )
+            )
         }
         return specifications
     }

@@ -50,7 +50,8 @@ final class RepartitionProcessor: Processor {
                 value: value,
                 // To the client 0 means now; a record from the first millisecond of 1970 moves on by one.
                 timestamp: record.timestamp == 0 ? 1 : max(record.timestamp, 0),
-                headers: record.headersSize == 0 ? .none : RecordHeaders(copying: record))
+                headers: record.headersSize == 0 ? .none : RecordHeaders(copying: record)
+            )
         }
     }
 
@@ -65,6 +66,7 @@ final class RepartitionProcessor: Processor {
         return Refusal(
             .tooLarge,
             "the value has \(valueBytes) bytes and the headers \(record.headersSize), together more than fit topic \(repartition.name); send less",
-            service: message.service)
+            service: message.service
+        )
     }
 }

@@ -40,28 +40,34 @@ final class ApplicationState: Sendable {
     }
 
     var isStopping: Bool { stop.requestedAt != nil }
-    var mustStopNow: Bool { stop.requestedAt.map { monotonicSeconds() - $0 > ApplicationState.stopGraceSeconds } ?? false }
+    var mustStopNow: Bool {
+        stop.requestedAt.map { monotonicSeconds() - $0 > ApplicationState.stopGraceSeconds } ?? false
+    }
 
     func waitUnlessStopping(seconds: Double) { stop.wait(seconds: seconds) }
 
-    var events: ClientEvents { health.clientEvents(logger: logger, brokers: settings.client["bootstrap.servers"] ?? "") }
+    var events: ClientEvents {
+        health.clientEvents(logger: logger, brokers: settings.client["bootstrap.servers"] ?? "")
+    }
 
     /// The consumer of a stream thread.
     func groupConfiguration(thread: Int) -> ClientConfiguration {
-        var values = [
-            "group.id": settings.applicationID,
-            "session.timeout.ms": "\(settings.sessionTimeout.milliseconds)",
+        let tuning: ClientConfiguration = [
             "heartbeat.interval.ms": "\(max(settings.sessionTimeout.milliseconds / 10, 1))",
-            "auto.offset.reset": settings.offsetReset.rawValue,
-            // Eager: cooperative-sticky has too many bugs in librdkafka 2.0.2.
-            "partition.assignment.strategy": "range",
-            // The least a first poll may fetch ahead: the defaults stop and start fetching under load.
+            // The library's defaults stop and start fetching under load; the bytes are the bound.
             "queued.min.messages": "100000",
             "queued.max.messages.kbytes": "65536",
             "fetch.wait.max.ms": "100",
         ]
+        var values = [
+            "group.id": settings.applicationID,
+            "session.timeout.ms": "\(settings.sessionTimeout.milliseconds)",
+            "auto.offset.reset": settings.offsetReset.rawValue,
+            // Eager: cooperative-sticky has too many bugs in librdkafka 2.0.2.
+            "partition.assignment.strategy": "range",
+        ]
         if let id = settings.groupInstanceID { values["group.instance.id"] = "\(id)-\(thread)" }
-        return settings.client.merging(ClientConfiguration(values))
+        return tuning.merging(settings.client).merging(ClientConfiguration(values))
     }
 
     /// A consumer that reads by itself and commits nothing. The client wants a group all the same.

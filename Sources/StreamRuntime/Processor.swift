@@ -32,7 +32,8 @@ extension Processor {
 /// Turns a changelog record into what the store holds of it.
 public protocol ChangelogReader: Sendable {
     /// `value` is nil for a tombstone.
-    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch) throws(StreamError)
+    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)
+        throws(StreamError)
 }
 
 /// Where a processor leaves its changed state at a commit: each change goes to the changelog and to the store, or to neither.
@@ -57,13 +58,23 @@ public final class ProcessorContext {
     public let store: Database?
     public let topics: TopicCatalog
     public let clock: WallClock
+    /// The task's share of the process's cache.
+    public let cacheBytes: Int
     private let collector: RecordCollector
 
-    init(id: TaskID, store: Database?, topics: TopicCatalog, clock: WallClock, collector: RecordCollector) {
+    init(
+        id: TaskID,
+        store: Database?,
+        topics: TopicCatalog,
+        clock: WallClock,
+        cacheBytes: Int,
+        collector: RecordCollector
+    ) {
         self.id = id
         self.store = store
         self.topics = topics
         self.clock = clock
+        self.cacheBytes = cacheBytes
         self.collector = collector
     }
 
@@ -86,7 +97,14 @@ public final class ProcessorContext {
         headers: borrowing RecordHeaders = .none
     ) throws(StreamError) {
         try collector.send(
-            to: topic, partition: partition, key: key, value: value, timestamp: timestamp, headers: headers, opaque: 0)
+            to: topic,
+            partition: partition,
+            key: key,
+            value: value,
+            timestamp: timestamp,
+            headers: headers,
+            opaque: 0
+        )
     }
 }
 

@@ -46,7 +46,9 @@ final class RecordCollector: DeliveryListener {
         shouldStop: @escaping () -> Bool
     ) throws(StreamError) {
         // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
-        let lasting = configuration.merging(["message.timeout.ms": "0", "message.max.bytes": "\(64 << 20)"])
+        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "5"]
+        let lasting = tuning.merging(configuration)
+            .merging(["message.timeout.ms": "0", "message.max.bytes": "\(64 << 20)"])
         let deliveries = Deliveries()
         repartition = try withKafka { () throws(KafkaError) in
             try Producer(lasting, events: events, delivery: deliveries)
@@ -91,8 +93,14 @@ final class RecordCollector: DeliveryListener {
         while true {
             do {
                 try producer(topic.lane).produce(
-                    to: topic.topic, partition: partition, key: key, value: value, timestamp: timestamp, headers: headers.copy(),
-                    opaque: opaque)
+                    to: topic.topic,
+                    partition: partition,
+                    key: key,
+                    value: value,
+                    timestamp: timestamp,
+                    headers: headers.copy(),
+                    opaque: opaque
+                )
                 return
             } catch {
                 guard error.code == .queueFull else { throw .kafka(error) }

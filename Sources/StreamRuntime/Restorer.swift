@@ -36,10 +36,19 @@ final class Restorer {
     /// - Parameters:
     ///   - start: the store's changelog offset.
     ///   - end: the changelog's end as it stands, transactions that are open included.
-    func add(_ task: StreamTask, store: StateStore, changelog: TopicPartition, from start: Int64, to end: Int64) throws(StreamError) {
+    func add(_ task: StreamTask, store: StateStore, changelog: TopicPartition, from start: Int64, to end: Int64)
+        throws(StreamError)
+    {
         jobs[changelog] = Job(
-            task: task, store: store, batch: WriteBatch(store.database), partition: changelog, next: start, end: end, start: start,
-            startedAt: monotonicSeconds())
+            task: task,
+            store: store,
+            batch: WriteBatch(store.database),
+            partition: changelog,
+            next: start,
+            end: end,
+            start: start,
+            startedAt: monotonicSeconds()
+        )
         try assign()
     }
 
@@ -82,14 +91,16 @@ final class Restorer {
     private func restore(_ record: borrowing ConsumedRecord, _ job: inout Job) throws(StreamError) {
         guard let key = record.key, let reader = job.task.source.state?.changelogReader else {
             throw .incompatible(
-                "changelog \(job.partition) has a record without a key at offset \(record.offset): another program writes to it")
+                "changelog \(job.partition) has a record without a key at offset \(record.offset): another program writes to it"
+            )
         }
         if let count = catalog[job.partition.topic]?.partitionCount,
             Partitioner.murmur2(key, partitionCount: count) != job.partition.partition
         {
             throw .incompatible(
                 "changelog \(job.partition) holds keys of another partition (offset \(record.offset)): its partition count was changed to \(count). "
-                    + "Restore the old count, or stop all workers and delete the internal topics and state.dir")
+                    + "Restore the old count, or stop all workers and delete the internal topics and state.dir"
+            )
         }
         try reader.restore(key: key, value: record.value, into: job.batch)
         job.next = record.offset + 1
@@ -104,7 +115,8 @@ final class Restorer {
             guard let job = jobs.removeValue(forKey: partition) else { continue }
             let seconds = max(monotonicSeconds() - job.startedAt, 0.001)
             logger.info(
-                "\(job.task.id): restored \(job.records) records of \(partition) from offset \(job.start) in \((seconds * 1_000).rounded() / 1_000) s")
+                "\(job.task.id): restored \(job.records) records of \(partition) from offset \(job.start) in \((seconds * 1_000).rounded() / 1_000) s"
+            )
             tasks.append(job.task)
         }
         try assign()

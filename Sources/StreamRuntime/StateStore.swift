@@ -46,7 +46,8 @@ final class StateStore: Sendable {
         if found != expected {
             throw .incompatible(
                 "the store in \(database.path) was built for \(String(decoding: found, as: UTF8.self)), but this worker has \(identity). "
-                    + "Restore the partition count, use another application.id, or stop all workers and delete the internal topics and state.dir")
+                    + "Restore the partition count, use another application.id, or stop all workers and delete the internal topics and state.dir"
+            )
         }
     }
 
@@ -57,7 +58,9 @@ final class StateStore: Sendable {
         }
         guard let stored else { return 0 }
         guard let offset = Int64(String(decoding: stored, as: UTF8.self)) else {
-            throw .incompatible("the store in \(database.path) has no readable changelog offset; delete that directory, it is rebuilt")
+            throw .incompatible(
+                "the store in \(database.path) has no readable changelog offset; delete that directory, it is rebuilt"
+            )
         }
         return offset
     }

@@ -35,8 +35,11 @@ final class StorePool: Sendable {
         }
         if let open { return open }
         let identity = StateStore.Identity(
-            application: application, formatVersion: state.formatVersion,
-            partition: TopicPartition(topic: state.changelog, partition: task.partition), partitionCount: partitionCount)
+            application: application,
+            formatVersion: state.formatVersion,
+            partition: TopicPartition(topic: state.changelog, partition: task.partition),
+            partitionCount: partitionCount
+        )
         let store = try StateStore(path: path(task), state: state, identity: identity, memory: memory)
         entries.withLock { $0[task] = Entry(store: store) }
         return store

@@ -34,14 +34,22 @@ public final class StreamApplication: Sendable {
     public func run() async throws(StreamError) {
         let prepared = await onOwnThread("topics") { [self] in
             Result { () throws(StreamError) in
-                try TopicManager(settings: settings, topology: topology, health: health, logger: logger, stop: stop).prepare()
+                try TopicManager(settings: settings, topology: topology, health: health, logger: logger, stop: stop)
+                    .prepare()
             }
         }
         guard let catalog = try prepared.get() else { return }
         foundTopics.withLock { $0 = catalog }
         let state = ApplicationState(
-            settings: settings, topology: topology, catalog: catalog, tasks: tasks, health: health, clock: clock, logger: logger,
-            stop: stop)
+            settings: settings,
+            topology: topology,
+            catalog: catalog,
+            tasks: tasks,
+            health: health,
+            clock: clock,
+            logger: logger,
+            stop: stop
+        )
         health.prepared(threads: settings.threads)
         let failure = await withTaskGroup(of: StreamError?.self) { group in
             for number in 0..<settings.threads {

@@ -24,7 +24,8 @@ public final class StreamHealth: Sendable {
             state.threads.sorted { $0.key < $1.key }.compactMap { number, thread in
                 if let reason = thread.deathReason { return "stream thread \(number) has stopped: \(reason)" }
                 let idle = monotonicSeconds() - thread.lastBeat
-                return idle > StreamHealth.stallSeconds ? "stream thread \(number) has made no progress for \(Int(idle)) s" : nil
+                return idle > StreamHealth.stallSeconds
+                    ? "stream thread \(number) has made no progress for \(Int(idle)) s" : nil
             }
         }
     }

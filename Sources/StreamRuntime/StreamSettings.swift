@@ -23,6 +23,8 @@ public struct StreamSettings: Sendable {
     public var blockCacheBytes = 64 << 20
     /// Of all stores of the process together.
     public var writeBufferBytes = 64 << 20
+    /// Of what all processors of the process keep decoded beside their stores, as Kafka Streams' `statestore.cache.max.bytes`.
+    public var cacheBytes = 64 << 20
     /// Of the topics that are created; nil: as many as the input topic has.
     public var partitions: Int32?
     public var replicationFactor: Int32 = -1

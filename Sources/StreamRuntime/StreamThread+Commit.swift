@@ -22,8 +22,12 @@ extension StreamThread {
     private func writeState(of task: StreamTask) throws(StreamError) {
         guard let state = task.source.state, let batch = task.batch, let processor = task.processor else { return }
         let writer = StateWriter(
-            batch: batch, changelog: try collector.topic(state.changelog, lane: .output), collector: collector,
-            partition: task.id.partition, opaque: task.opaque)
+            batch: batch,
+            changelog: try collector.topic(state.changelog, lane: .output),
+            collector: collector,
+            partition: task.id.partition,
+            opaque: task.opaque
+        )
         try processor.writeState(writer)
     }
 

@@ -10,7 +10,9 @@ extension StreamThread: RebalanceListener {
         forgetHandles()
         for partition in partitions {
             let id = TaskID(topic: partition.topic, partition: partition.partition)
-            guard let source = application.topology.sources.first(where: { $0.topic == partition.topic }) else { continue }
+            guard let source = application.topology.sources.first(where: { $0.topic == partition.topic }) else {
+                continue
+            }
             tasks[id] = StreamTask(id: id, source: source)
             application.tasks.update(id, state: .created, store: nil)
         }
@@ -39,6 +41,8 @@ extension StreamThread: RebalanceListener {
             application.tasks.remove(id)
         }
         forgetHandles()
-        logger.info("thread \(number): \(lost ? "lost" : "revoked") \(partitions.map(\.description).sorted().joined(separator: ", "))")
+        logger.info(
+            "thread \(number): \(lost ? "lost" : "revoked") \(partitions.map(\.description).sorted().joined(separator: ", "))"
+        )
     }
 }

@@ -38,15 +38,24 @@ final class StreamThread {
         }
         collector = try StreamThread.makeCollector(application, number)
         restorer = Restorer(
-            application.readerConfiguration(isolation: "read_committed"), events: application.events, catalog: application.catalog,
-            logger: logger)
-        lookup = OffsetLookup(application.readerConfiguration(isolation: "read_uncommitted"), events: application.events)
+            application.readerConfiguration(isolation: "read_committed"),
+            events: application.events,
+            catalog: application.catalog,
+            logger: logger
+        )
+        lookup = OffsetLookup(
+            application.readerConfiguration(isolation: "read_uncommitted"),
+            events: application.events
+        )
     }
 
     static func makeCollector(_ application: ApplicationState, _ number: Int) throws(StreamError) -> RecordCollector {
         try RecordCollector(
-            application.settings.client, events: application.events,
-            heartbeat: { application.health.beat(thread: number) }, shouldStop: { application.mustStopNow })
+            application.settings.client,
+            events: application.events,
+            heartbeat: { application.health.beat(thread: number) },
+            shouldStop: { application.mustStopNow }
+        )
     }
 
     /// Works until the application stops. Throws what the thread cannot recover from.
@@ -122,7 +131,8 @@ final class StreamThread {
 
     /// The last offsets may belong to control markers or to records that are gone: the position moves past them all the same.
     private func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        guard let task = tasks[TaskID(topic: partition.topic, partition: partition.partition)], task.state == .running else { return }
+        guard let task = tasks[TaskID(topic: partition.topic, partition: partition.partition)], task.state == .running
+        else { return }
         task.position = max(task.position ?? 0, offset)
     }
 
@@ -174,7 +184,8 @@ final class StreamThread {
         let created = tasks.values.filter { $0.state == .created }
         if created.isEmpty { return }
         let partitions = created.map(\.id.topicPartition)
-        let offsets = try withKafka { () throws(KafkaError) in try consumer.committed(partitions, timeout: .seconds(10)) }
+        let offsets = try withKafka { () throws(KafkaError) in try consumer.committed(partitions, timeout: .seconds(10))
+        }
         var upstreamEnds: [String: [TopicPartition: Int64]] = [:]
         for task in created {
             task.committed = offsets[task.id.topicPartition]
@@ -186,7 +197,9 @@ final class StreamThread {
             var ends: [TopicPartition: Int64] = [:]
             if let upstream = task.source.upstream {
                 if upstreamEnds[upstream] == nil {
-                    let partitions = try (0..<partitionCount(upstream)).map { TopicPartition(topic: upstream, partition: $0) }
+                    let partitions = try (0..<partitionCount(upstream)).map {
+                        TopicPartition(topic: upstream, partition: $0)
+                    }
                     upstreamEnds[upstream] = try lookup.ends(of: partitions)
                 }
                 ends = upstreamEnds[upstream] ?? [:]
@@ -204,7 +217,8 @@ final class StreamThread {
         var offset = try store.changelogOffset()
         if offset > end {
             logger.error(
-                "\(task.id): its store stands at changelog offset \(offset), but the changelog ends at \(end); rebuilding the store from the changelog")
+                "\(task.id): its store stands at changelog offset \(offset), but the changelog ends at \(end); rebuilding the store from the changelog"
+            )
             try application.stores.destroy(task.id)
             store = try application.stores.acquire(task.id, state: state, partitionCount: count)
             offset = 0
@@ -226,7 +240,14 @@ final class StreamThread {
         openedTasks += 1
         task.opaque = openedTasks
         let context = ProcessorContext(
-            id: task.id, store: task.store?.database, topics: application.catalog, clock: application.clock, collector: collector)
+            id: task.id,
+            store: task.store?.database,
+            topics: application.catalog,
+            clock: application.clock,
+            // As if all partitions were here: another instance may leave at any time.
+            cacheBytes: application.settings.cacheBytes / Int(try partitionCount(task.id.topic)),
+            collector: collector
+        )
         task.processor = try task.source.makeProcessor(context)
         let partition = task.id.topicPartition
         // Records that came before the task ran were not processed, and after a pause librdkafka may go on from anywhere: the

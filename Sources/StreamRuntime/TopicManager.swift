@@ -22,7 +22,8 @@ struct TopicManager {
                 guard case .kafka(let error) = error, error.kind == .retriable else { throw error }
                 if health.setBrokerReachable(false) {
                     logger.error(
-                        "Kafka at \(settings.client["bootstrap.servers"] ?? "") cannot be reached; trying again until it answers: \(error)")
+                        "Kafka at \(settings.client["bootstrap.servers"] ?? "") cannot be reached; trying again until it answers: \(error)"
+                    )
                 }
                 stop.wait(seconds: 1)
             }
@@ -36,10 +37,12 @@ struct TopicManager {
         let missing = topology.topics.filter { counts[$0.name] == nil }
         if let input = missing.first(where: { $0.role == .input }), !settings.createsInput {
             throw .incompatible(
-                "the input topic \(input.name) does not exist; create it, correct topics.input, or start with --create-input")
+                "the input topic \(input.name) does not exist; create it, correct topics.input, or start with --create-input"
+            )
         }
         if !missing.isEmpty {
-            let partitions = settings.partitions ?? topology.topics.first { $0.role == .input }.flatMap { counts[$0.name] } ?? 1
+            let partitions =
+                settings.partitions ?? topology.topics.first { $0.role == .input }.flatMap { counts[$0.name] } ?? 1
             try create(missing, partitions: partitions, admin)
             counts = try partitionCounts(admin, names)
             for topic in missing {
@@ -67,8 +70,11 @@ struct TopicManager {
     private func create(_ topics: [TopicSpecification], partitions: Int32, _ admin: Admin) throws(StreamError) {
         let new = topics.map { topic in
             NewTopic(
-                name: topic.name, partitions: partitions, replicationFactor: settings.replicationFactor,
-                configuration: topic.configuration)
+                name: topic.name,
+                partitions: partitions,
+                replicationFactor: settings.replicationFactor,
+                configuration: topic.configuration
+            )
         }
         let results = try withKafka { () throws(KafkaError) in try admin.createTopics(new, timeout: .seconds(30)) }
         for topic in topics {
@@ -85,7 +91,9 @@ struct TopicManager {
     /// Records and state of one payload meet in the same partition only while these counts are equal.
     private func checkInternal(_ counts: [String: Int32]) throws(StreamError) {
         for source in topology.sources {
-            guard let state = source.state, let count = counts[source.topic], let changelogCount = counts[state.changelog] else {
+            guard let state = source.state, let count = counts[source.topic],
+                let changelogCount = counts[state.changelog]
+            else {
                 continue
             }
             if count != changelogCount {
@@ -102,7 +110,8 @@ struct TopicManager {
         var limits: [String: Int] = [:]
         for topic in topics {
             do {
-                limits[topic] = try admin.topicConfiguration(of: topic, timeout: .seconds(3))["max.message.bytes"].flatMap { Int($0) }
+                limits[topic] = try admin.topicConfiguration(of: topic, timeout: .seconds(3))["max.message.bytes"]
+                    .flatMap { Int($0) }
             } catch {
                 logger.debug("the configuration of \(topic) cannot be read: \(error)")
                 break

@@ -10,7 +10,12 @@ import Testing
 final class EmbeddedWorker: Sendable {
     let broker: EmbeddedBroker
     let topics = PayloadTopology.Topics(
-        input: "input", outcomes: "outcomes", deadLetter: "dead-letter", repartition: "repartition", changelog: "changelog")
+        input: "input",
+        outcomes: "outcomes",
+        deadLetter: "dead-letter",
+        repartition: "repartition",
+        changelog: "changelog"
+    )
     let stateDirectory = FileManager.default.temporaryDirectory.appending(path: "worker-\(UUID().uuidString)").path
     private let isInputKeyed: Bool
 
@@ -20,7 +25,8 @@ final class EmbeddedWorker: Sendable {
         self.isInputKeyed = isInputKeyed
         let names = [topics.input, topics.outcomes, topics.deadLetter, topics.repartition]
         broker = try EmbeddedBroker(
-            topics: names.map { ($0, Int(EmbeddedWorker.partitions)) } + [(topics.changelog, changelogPartitions)])
+            topics: names.map { ($0, Int(EmbeddedWorker.partitions)) } + [(topics.changelog, changelogPartitions)]
+        )
     }
 
     deinit {
@@ -43,7 +49,12 @@ final class EmbeddedWorker: Sendable {
         logger.logLevel = .info
         return StreamApplication(
             settings: settings,
-            topology: PayloadTopology.make(topics: topics, rules: rules, isInputKeyed: isInputKeyed, eventSource: "/test"),
+            topology: PayloadTopology.make(
+                topics: topics,
+                rules: rules,
+                isInputKeyed: isInputKeyed,
+                eventSource: "/test"
+            ),
             logger: logger
         )
     }
@@ -127,7 +138,8 @@ final class EmbeddedWorker: Sendable {
                         value: record.value.map { Array($0) },
                         headers: record.headers,
                         partition: record.partition
-                    ))
+                    )
+                )
             case .partitionEnd(let partition, _): open.remove(partition)
             case .error: break
             }

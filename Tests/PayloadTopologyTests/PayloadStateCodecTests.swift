@@ -12,12 +12,21 @@ import Testing
         rules.historyMaxEntries = 3
         for number in 0..<400 {
             let entry = StatusEntry(
-                date: Timestamp(microseconds: Int64(number) - 200), status: Status.allCases[number % 5],
-                rawStatus: Text("w\(number % 7)"), message: number % 3 == 0 ? nil : Text("m\(number)"))
+                date: Timestamp(microseconds: Int64(number) - 200),
+                status: Status.allCases[number % 5],
+                rawStatus: Text("w\(number % 7)"),
+                message: number % 3 == 0 ? nil : Text("m\(number)")
+            )
             let message = StatusMessage(
-                payloadID: id, service: Text("s\(number % 4)"), source: number % 2 == 0 ? nil : "src", entry: entry,
-                account: number % 5 == 0 ? Text("a\(number)") : nil, orgID: "o", inventoryID: Text("i\(number % 9)"),
-                systemID: Text("y\(number)"))
+                payloadID: id,
+                service: Text("s\(number % 4)"),
+                source: number % 2 == 0 ? nil : "src",
+                entry: entry,
+                account: number % 5 == 0 ? Text("a\(number)") : nil,
+                orgID: "o",
+                inventoryID: Text("i\(number % 9)"),
+                systemID: Text("y\(number)")
+            )
             _ = try state.fold(message, rules: rules)
             _ = state.judge(after: .entry, at: Timestamp(microseconds: Int64(number) * 1_000), rules: rules)
         }

@@ -45,10 +45,16 @@ import Testing
         let worker = try EmbeddedWorker()
         let garbage = "{\"service\": not json"
         try await worker.run(quick) { application in
-            try worker.send([garbage], key: "k", headers: [Header(name: "h", value: [1, 2]), Header(name: "h", value: nil)])
+            try worker.send(
+                [garbage],
+                key: "k",
+                headers: [Header(name: "h", value: [1, 2]), Header(name: "h", value: nil)]
+            )
             try worker.send([nil, status(good, "ingress", "success", at: 1)])
             try await eventually("the good one went through") { try worker.payload(good, in: application) != nil }
-            try await eventually("the garbage is a dead letter") { try !worker.records(of: worker.topics.deadLetter).isEmpty }
+            try await eventually("the garbage is a dead letter") {
+                try !worker.records(of: worker.topics.deadLetter).isEmpty
+            }
         }
         let letters = try worker.records(of: worker.topics.deadLetter)
         let letter = try #require(letters.first)
@@ -69,7 +75,8 @@ import Testing
         try await worker.run(slow) { application in
             try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 1)])
             try await eventually("both are stored") {
-                try worker.payload(good, in: application) != nil && worker.payload(bad, in: application)?.outcome == .failed
+                try worker.payload(good, in: application) != nil
+                    && worker.payload(bad, in: application)?.outcome == .failed
             }
         }
         #expect(try worker.outcomes().map(\.key) == [bad])
@@ -132,7 +139,9 @@ import Testing
             try await eventually("the keyed one is completed") {
                 try worker.payload(good, in: application)?.outcome == .completed
             }
-            try await eventually("the other is a dead letter") { try !worker.records(of: worker.topics.deadLetter).isEmpty }
+            try await eventually("the other is a dead letter") {
+                try !worker.records(of: worker.topics.deadLetter).isEmpty
+            }
         }
         #expect(try worker.records(of: worker.topics.deadLetter).map { $0.header("dlq.reason") } == ["mis-keyed"])
         #expect(try worker.records(of: worker.topics.repartition).isEmpty)

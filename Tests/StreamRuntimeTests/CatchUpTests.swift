@@ -38,13 +38,19 @@ import Testing
         try catchUp.advance(position: nil) { _ throws(StreamError) in
             Issue.record("nothing has to be asked")
             return [:]
-        } end: { () throws(StreamError) in 0 }
+        } end: { () throws(StreamError) in
+            0
+        }
         #expect(catchUp.isDone)
     }
 
     @Test func anUpstreamThatNobodyCommittedIsNotCaughtUp() throws {
         var catchUp = CatchUp(upstream: [input0: 1])
-        try catchUp.advance(position: 50) { _ throws(StreamError) in [:] } end: { () throws(StreamError) in 0 }
+        try catchUp.advance(position: 50) { _ throws(StreamError) in
+            [:]
+        } end: { () throws(StreamError) in
+            0
+        }
         #expect(!catchUp.isDone)
     }
 }

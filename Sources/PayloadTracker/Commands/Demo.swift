@@ -41,7 +41,9 @@ struct Demo: AsyncParsableCommand {
         MetricsSystem.bootstrap(metrics)
         let logger = LineLogHandler.logger(settings)
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let worker = Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) { port.yield($0) }
+        let worker = Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) {
+            port.yield($0)
+        }
         let tour = DemoTour(settings: settings, payloads: payloads, seed: seed, keepRunning: keepRunning, ports: ports)
         try await WorkerError.run {
             try await ServiceGroup.payloadTracker(worker.services + [tour], logger: logger).run()
@@ -56,7 +58,8 @@ extension Settings {
         let defaults = Settings()
         kafka.bootstrapServers = bootstrapServers
         processingGuarantee = .atLeastOnce
-        stateDir = FileManager.default.temporaryDirectory.appending(path: "payload-tracker-demo-\(UUID().uuidString)").path
+        stateDir =
+            FileManager.default.temporaryDirectory.appending(path: "payload-tracker-demo-\(UUID().uuidString)").path
         if sessionTimeout == defaults.sessionTimeout { sessionTimeout = .seconds(6) }
         if httpPort == defaults.httpPort { httpPort = 0 }
         if completionSettle == defaults.completionSettle { completionSettle = .seconds(2) }

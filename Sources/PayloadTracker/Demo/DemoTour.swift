@@ -14,8 +14,12 @@ struct DemoTour: Service {
     func run() async throws {
         guard let port = await ports.first(where: { _ in true }) else { return }
         let url = "http://\(settings.httpHost):\(port)"
-        print("Payload Tracker demo. Kafka is a stand-in here: librdkafka's mock cluster, in this process and in memory,")
-        print("at \(settings.kafka.bootstrapServers). The worker answers at \(url). The first join of a group takes 3 s.\n")
+        print(
+            "Payload Tracker demo. Kafka is a stand-in here: librdkafka's mock cluster, in this process and in memory,"
+        )
+        print(
+            "at \(settings.kafka.bootstrapServers). The worker answers at \(url). The first join of a group takes 3 s.\n"
+        )
         Interruption.install()
         let (settings, payloads, seed) = (settings, payloads, seed)
         let result = await onOwnThread("demo") {
@@ -28,7 +32,9 @@ struct DemoTour: Service {
         try await lookUp("A payload that completed", shown.completed, url)
         try await lookUp("A payload that failed", shown.failed, url)
         try await lookUp("A payload that nobody has heard of", "00000000000000000000000000000000", url)
-        print("Dead letters: \(settings.topicsDeadLetter). Outcome events: \(settings.topicsOutcomes). Metrics: curl -s \(url)/metrics")
+        print(
+            "Dead letters: \(settings.topicsDeadLetter). Outcome events: \(settings.topicsOutcomes). Metrics: curl -s \(url)/metrics"
+        )
         if keepRunning {
             print("\nGoing on until Ctrl-C. From another terminal: payload-tracker get ID --url \(url)")
             let failure = await onOwnThread("demo") {

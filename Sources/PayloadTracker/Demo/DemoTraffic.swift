@@ -74,7 +74,9 @@ final class DemoTraffic {
                 try producer.send(message.value)
                 sent += 1
                 next = next.dropFirst()
-                if sent % 100 == 0 || sent == total { report("sent \(sent) of \(total) status messages, unkeyed", .gray) }
+                if sent % 100 == 0 || sent == total {
+                    report("sent \(sent) of \(total) status messages, unkeyed", .gray)
+                }
             }
             watch()
             let decided = Set(outcomes.values.joined()).count
@@ -125,7 +127,9 @@ final class DemoTraffic {
     }
 
     private func outcome(_ record: borrowing ConsumedRecord) {
-        guard let value = record.value, let event = try? JSONDecoder().decode(Event.self, from: Data(value)) else { return }
+        guard let value = record.value, let event = try? JSONDecoder().decode(Event.self, from: Data(value)) else {
+            return
+        }
         let outcome = event.type.replacingOccurrences(of: "payload-", with: "")
         // A payload that recovers, or fails after all, tells again.
         for other in outcomes.keys { outcomes[other]?.remove(event.payload_id) }
@@ -145,8 +149,14 @@ final class DemoTraffic {
     }
 
     private func summarise() {
-        print("\nOutcomes: " + outcomes.sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }.joined(separator: ", "))
-        print("Dead letters: " + deadLetters.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
+        print(
+            "\nOutcomes: "
+                + outcomes.sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }.joined(separator: ", ")
+        )
+        print(
+            "Dead letters: "
+                + deadLetters.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        )
     }
 
     private func report(_ text: String, _ color: Terminal.Color) {

@@ -230,6 +230,12 @@ extension Setting {
             .bytes(storeBytes),
             "the memory for writing state, shared by all stores"
         ),
+        Setting(
+            "store.cache",
+            \.storeCache,
+            .bytes(storeBytes),
+            "the memory for payloads kept decoded between messages, shared by all partitions"
+        ),
     ]
 
     private static let log = [

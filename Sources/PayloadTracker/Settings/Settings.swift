@@ -18,8 +18,9 @@ struct Settings: Sendable, Equatable {
     var topicsReplicationFactor: Int?
 
     var stateDir = "payload-tracker-state"
-    var storeBlockCache = 128 * 1024 * 1024
+    var storeBlockCache = 64 * 1024 * 1024
     var storeWriteBuffers = 64 * 1024 * 1024
+    var storeCache = 64 * 1024 * 1024
 
     var httpHost = "127.0.0.1"
     var httpPort = 8080

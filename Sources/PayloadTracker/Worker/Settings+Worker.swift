@@ -44,6 +44,7 @@ extension Settings {
         stream.offsetReset = inputOffsetReset == .latest ? .latest : .earliest
         stream.blockCacheBytes = storeBlockCache
         stream.writeBufferBytes = storeWriteBuffers
+        stream.cacheBytes = storeCache
         stream.partitions = topicsPartitions.map { Int32($0) }
         stream.replicationFactor = Int32(topicsReplicationFactor ?? -1)
         stream.createsInput = createsInput
