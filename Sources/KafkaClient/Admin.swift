@@ -63,9 +63,9 @@ public final class Admin: @unchecked Sendable {
 
     /// Sends one request to the coordinators of groups and reads its result, with a client that is made for it.
     ///
-    /// librdkafka uses freed memory, and mostly aborts, when such a request times out and a coordinator comes up later, and
-    /// (until 2.1.0) when the coordinator does not know the request. So the library's timeout is out of reach, the client
-    /// is freed at ours, and the embedded broker, which does not know it, is not asked.
+    /// librdkafka 2.0.2 aborts when such a request times out before the coordinator is found, and it is found later. Before
+    /// 2.10 it uses freed memory when the coordinator does not know the request. So the library's timeout is out of reach,
+    /// the client is freed at ours, and the embedded broker, which does not know these requests, is not asked.
     func groupRequest<Output>(
         _ operation: rd_kafka_admin_op_t,
         timeout: Duration,

@@ -43,17 +43,6 @@ struct AdminTests {
         }
     }
 
-    @Test("A coordinator that comes back after a request timed out would crash the worker")
-    func survivesACoordinatorThatComesBack() throws {
-        for _ in 0..<3 {
-            try broker.setRoundTripTime(.milliseconds(400))
-            #expect(throws: KafkaError.self) { try admin.describeGroups(["g"], timeout: .milliseconds(50)) }
-            try broker.setRoundTripTime(.zero)
-            let error = #expect(throws: KafkaError.self) { try admin.describeGroups(["g"], timeout: .seconds(30)) }
-            #expect(error?.code == .unsupportedFeature)
-        }
-    }
-
     @Test("A broker that is away would block the caller for longer than it asked for")
     func timesOut() throws {
         broker.close()

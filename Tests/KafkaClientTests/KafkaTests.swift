@@ -142,6 +142,15 @@ struct KafkaTests {
         }
     }
 
+    @Test("A coordinator that is found after a request timed out would crash the worker")
+    func requestsToACoordinatorTimeOut() throws {
+        for milliseconds in 0..<30 {
+            _ = try? admin.describeGroups([name], timeout: .milliseconds(milliseconds))
+        }
+        let group = try admin.describeGroups([name], timeout: .seconds(30))[name]?.get()
+        #expect(group?.state == .dead)
+    }
+
     @Test("Outcomes could be seen twice, or although their work was thrown away")
     func transactionsCommitAndAbort() throws {
         try withTopic { partition in
