@@ -32,7 +32,7 @@ public struct GroupDescription: Hashable, Sendable {
 }
 
 extension Admin {
-    /// Describes groups by id. A group that does not exist is `dead`, or fails with `.groupIDNotFound`, as the broker's
+    /// Describes groups by id, over a connection of its own. A group that does not exist is `dead`, or fails with `.groupIDNotFound`, as the broker's
     /// version has it.
     public func describeGroups(
         _ ids: [String],
@@ -41,7 +41,7 @@ extension Admin {
         guard !ids.isEmpty else { return [:] }
         var names = ids.map { UnsafePointer(strdup($0)) }
         defer { for name in names { free(UnsafeMutablePointer(mutating: name)) } }
-        return try request(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout: timeout) { client, options, queue in
+        return try groupRequest(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout: timeout) { client, options, queue in
             rd_kafka_DescribeConsumerGroups(client, &names, names.count, options, queue)
         } read: { event in
             var count = 0
@@ -59,7 +59,7 @@ extension Admin {
         }
     }
 
-    /// Deletes groups and their committed offsets. One that has members fails with `.nonEmptyGroup`, one that is not there
+    /// Deletes groups and their committed offsets, over a connection of its own. One that has members fails with `.nonEmptyGroup`, one that is not there
     /// with `.groupIDNotFound`.
     public func deleteGroups(
         _ ids: [String],
@@ -68,7 +68,7 @@ extension Admin {
         guard !ids.isEmpty else { return [:] }
         var handles = ids.map { rd_kafka_DeleteGroup_new($0) }
         defer { for handle in handles { rd_kafka_DeleteGroup_destroy(handle) } }
-        return try request(RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout: timeout) { client, options, queue in
+        return try groupRequest(RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout: timeout) { client, options, queue in
             rd_kafka_DeleteGroups(client, &handles, handles.count, options, queue)
         } read: { event in
             var count = 0

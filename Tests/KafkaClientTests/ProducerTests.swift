@@ -8,7 +8,7 @@ struct ProducerTests {
     private let events = RecordedEvents()
 
     init() throws {
-        broker = try EmbeddedBroker(topics: [("output", 2)])
+        broker = try EmbeddedBroker(topics: [("input", 1), ("output", 2)])
     }
 
     private func producer(_ settings: ClientConfiguration = [:], withListener: Bool = true) throws -> Producer {
