@@ -63,7 +63,7 @@ struct TopicManager {
 
     private func partitionCounts(_ admin: Admin, _ names: [String]) throws(StreamError) -> [String: Int32] {
         try withKafka { () throws(KafkaError) in
-            try admin.describeTopics(names, timeout: .seconds(10)).mapValues { Int32($0.partitions.count) }
+            try admin.describeTopics(names, timeout: .seconds(3)).mapValues { Int32($0.partitions.count) }
         }
     }
 
