@@ -131,7 +131,7 @@ def crashes_at_least_once(context: Context) -> None:
 @scenario("topics", "transactions", "fencing", "takeover")
 def crashes_of_dynamic_members(context: Context) -> None:
     """Without a `group.instance.id` a crashed worker's partitions would be left alone."""
-    run_with_kills(context, "exactly_once", static=False)
+    run_with_kills(context, "at_least_once", static=False)
 
 
 @scenario("topics", "transactions", "fencing", "static-members")
@@ -145,11 +145,11 @@ def lost_disk(context: Context) -> None:
             app.send(value)
     records = app.sender.flush()
     payloads, _ = models_of(records, Rules())
-    tracker = start_first(app, "exactly_once", group_instance_id="one")
+    tracker = start_first(app, "at_least_once", group_instance_id="one")
     checks = Checks()
     checks.extend(documents_converge(app, tracker, list(payloads.values())))
     tracker.kill()
-    tracker = start(app, "exactly_once", group_instance_id="one", state_dir=app.directory / "new-disk")
+    tracker = start(app, "at_least_once", group_instance_id="one", state_dir=app.directory / "new-disk")
     tracker.wait_until_ready()
     checks.extend(documents_converge(app, tracker, list(payloads.values()), seconds=20))
     checks.extend(events_of_all(app, tracker, payloads, repeats=False))

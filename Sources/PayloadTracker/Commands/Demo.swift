@@ -57,7 +57,6 @@ extension Settings {
     fileprivate mutating func prepareForDemo(bootstrapServers: String) {
         let defaults = Settings()
         kafka.bootstrapServers = bootstrapServers
-        processingGuarantee = .atLeastOnce
         stateDir =
             FileManager.default.temporaryDirectory.appending(path: "payload-tracker-demo-\(UUID().uuidString)").path
         if sessionTimeout == defaults.sessionTimeout { sessionTimeout = .seconds(6) }

@@ -15,14 +15,12 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.settings()
+        if settings.processingGuarantee == .exactlyOnce {
+            throw SettingsError("processing.guarantee: exactly_once is not built yet; set at_least_once")
+        }
         let logger = LineLogHandler.logger(settings)
         let metrics = PrometheusMetrics()
         MetricsSystem.bootstrap(metrics)
-        if settings.processingGuarantee == .exactlyOnce {
-            logger.warning(
-                "processing.guarantee: exactly_once is not there yet; running at_least_once, so an outcome event may come twice after a crash"
-            )
-        }
         let worker = Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
         try await WorkerError.run {
             try await ServiceGroup.payloadTracker(worker.services, logger: logger).run()
