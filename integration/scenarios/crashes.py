@@ -152,7 +152,7 @@ def lost_disk(context: Context) -> None:
     tracker = start(app, "at_least_once", group_instance_id="one", state_dir=app.directory / "new-disk")
     tracker.wait_until_ready()
     checks.extend(documents_converge(app, tracker, list(payloads.values()), seconds=20))
-    checks.extend(events_of_all(app, tracker, payloads, repeats=False))
+    checks.extend(events_of_all(app, tracker, payloads, repeats=True))
     checks.done()
 
 
