@@ -41,20 +41,25 @@ struct DeadLetters {
             Header(name: "dlq.timestamp", value: Array("\(record.timestamp)".utf8)),
         ]
         var value = record.value
-        let size = (record.key?.count ?? 0) + (value?.count ?? 0) + record.headersSize
         let added = headers.reduce(DeadLetters.batchOverheadBytes) {
             $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10
         }
-        if let whole = value, size + added > maxMessageBytes, whole.count > DeadLetters.cutValueBytes {
-            value = UnsafeRawBufferPointer(rebasing: whole.prefix(DeadLetters.cutValueBytes))
+        // Headers that fill the topic's limit by themselves cannot be kept.
+        let keyBytes = record.key?.count ?? 0
+        let keepsHeaders = added + keyBytes + record.headersSize <= maxMessageBytes
+        if !keepsHeaders { headers.append(Header(name: "dlq.headers-dropped", value: Array("true".utf8))) }
+        let room = maxMessageBytes - added - keyBytes - (keepsHeaders ? record.headersSize : 0)
+        if let whole = value, whole.count > room {
+            value = UnsafeRawBufferPointer(rebasing: whole.prefix(min(DeadLetters.cutValueBytes, max(room, 0))))
             headers.append(Header(name: "dlq.truncated", value: Array("true".utf8)))
             headers.append(Header(name: "dlq.original-size", value: Array("\(whole.count)".utf8)))
         }
+        let all = keepsHeaders ? RecordHeaders(copying: record, adding: headers) : RecordHeaders(headers)
         try context.send(
             to: topic,
             key: record.key,
             value: value,
-            headers: RecordHeaders(copying: record, adding: headers)
+            headers: all
         )
     }
 

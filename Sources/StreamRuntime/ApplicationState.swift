@@ -62,7 +62,8 @@ final class ApplicationState: Sendable {
         var values = [
             "group.id": settings.applicationID,
             "session.timeout.ms": "\(settings.sessionTimeout.milliseconds)",
-            "auto.offset.reset": settings.offsetReset.rawValue,
+            // Tasks seek to where they start; this is for what has left the log meanwhile.
+            "auto.offset.reset": "earliest",
             // Eager: cooperative-sticky has too many bugs in librdkafka 2.0.2.
             "partition.assignment.strategy": "range",
         ]
@@ -72,7 +73,11 @@ final class ApplicationState: Sendable {
 
     /// A consumer that reads by itself and commits nothing. The client wants a group all the same.
     func readerConfiguration(isolation: String) -> ClientConfiguration {
-        settings.client.merging(["group.id": "\(settings.applicationID)-reader", "isolation.level": isolation])
+        settings.client.merging([
+            "group.id": "\(settings.applicationID)-reader",
+            "isolation.level": isolation,
+            "auto.offset.reset": "earliest",
+        ])
     }
 }
 

@@ -94,7 +94,9 @@ final class Restorer {
                 "changelog \(job.partition) has a record without a key at offset \(record.offset): another program writes to it"
             )
         }
-        if let count = catalog[job.partition.topic]?.partitionCount,
+        // A keyed input's producers may partition as they like; behind a repartition topic the key decides.
+        if job.task.source.upstream != nil,
+            let count = catalog[job.partition.topic]?.partitionCount,
             Partitioner.murmur2(key, partitionCount: count) != job.partition.partition
         {
             throw .incompatible(

@@ -40,9 +40,26 @@ final class StorePool: Sendable {
             partition: TopicPartition(topic: state.changelog, partition: task.partition),
             partitionCount: partitionCount
         )
-        let store = try StateStore(path: path(task), state: state, identity: identity, memory: memory)
+        let store = try whenUnlocked { () throws(StreamError) in
+            try StateStore(path: path(task), state: state, identity: identity, memory: memory)
+        }
         entries.withLock { $0[task] = Entry(store: store) }
         return store
+    }
+
+    /// A store that was left may still be closing.
+    private func whenUnlocked(_ body: () throws(StreamError) -> StateStore) throws(StreamError) -> StateStore {
+        let deadline = monotonicSeconds() + 5
+        while true {
+            do {
+                return try body()
+            } catch {
+                guard case .store(let reason) = error, reason.kind == .locked, monotonicSeconds() < deadline else {
+                    throw error
+                }
+                Thread.sleep(forTimeInterval: 0.05)
+            }
+        }
     }
 
     func release(_ task: TaskID) {

@@ -17,6 +17,7 @@ extension StreamThread {
         for task in running { try writeStore(of: task) }
         collector.committed()
         committed()
+        application.health.succeeded(thread: number)
     }
 
     private func writeState(of task: StreamTask) throws(StreamError) {
@@ -34,7 +35,7 @@ extension StreamThread {
     private func commitOffsets(of running: [StreamTask]) throws(StreamError) {
         var offsets: [TopicPartition: Int64] = [:]
         for task in running {
-            guard let position = task.position, position != task.committed ?? 0 else { continue }
+            guard let position = task.position, position != task.committed else { continue }
             offsets[task.id.topicPartition] = position
         }
         if offsets.isEmpty { return }
@@ -56,13 +57,11 @@ extension StreamThread {
     /// they do), and seeks.
     func recover(from error: KafkaError) throws(StreamError) {
         logger.warning("thread \(number): going back to the last commit: \(error)")
-        collector.discard()
+        application.health.failed(thread: number, reason: "\(error)", isPermanent: error.kind == .permanent)
+        dropUncommitted()
         if collector.fatalError != nil { collector = try StreamThread.makeCollector(application, number) }
         for task in tasks.values {
             try restorer.remove(task)
-            task.processor = nil
-            task.batch?.clear()
-            task.state = .created
             application.tasks.update(task.id, state: .created, store: nil)
         }
         // Fails only for a partition that was just lost; then its revocation is on the way.
@@ -70,10 +69,19 @@ extension StreamThread {
         application.waitUnlessStopping(seconds: 0.5)
     }
 
+    /// Forgets all that is not committed; tasks have to be opened again.
+    func dropUncommitted() {
+        collector.discard()
+        for task in tasks.values {
+            task.processor = nil
+            task.batch?.clear()
+            task.state = .created
+        }
+    }
+
     /// The thread is about to end: drops everything without committing, so that others can take over.
     func abandon() {
-        collector.discard()
-        for task in tasks.values { task.state = .created }
+        dropUncommitted()
         consumer.close()
     }
 }

@@ -63,21 +63,27 @@ final class StreamThread {
         defer { lookup.close() }
         let topics = application.topology.sources.map(\.topic)
         try withKafka { () throws(KafkaError) in try consumer.subscribe(to: topics, rebalance: self) }
-        while !application.isStopping {
-            do {
-                try step()
-            } catch {
-                switch error {
-                case .kafka(let error): try recover(from: error)
-                case .stopped: break
-                case .store, .incompatible:
-                    abandon()
-                    throw error
-                }
-            }
+        do {
+            while !application.isStopping { try stepOrRecover() }
+        } catch {
+            abandon()
+            throw error
         }
         // Leaving the group revokes the partitions, which commits.
         consumer.close()
+    }
+
+    private func stepOrRecover() throws(StreamError) {
+        do {
+            try step()
+        } catch {
+            switch error {
+            case .kafka(let error): try recover(from: error)
+            // A record may be half processed, so what the processors hold must not be committed on the way out.
+            case .stopped: dropUncommitted()
+            case .store, .incompatible: throw error
+            }
+        }
     }
 
     private func step() throws(StreamError) {
@@ -106,10 +112,18 @@ final class StreamThread {
             switch consume event {
             case .record(let record): try process(record)
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)
-            case .error(let error): logger.warning("consuming: \(error)")
+            case .error(let error): try consumerFailed(error)
             }
             if count % 64 == 0 && isCommitDue { return }
         }
+    }
+
+    private func consumerFailed(_ error: KafkaError) throws(StreamError) {
+        logger.warning("consuming: \(error)")
+        guard error.kind == .fatal else { return }
+        throw .incompatible(
+            "the worker has lost its place in the consumer group for good (\(error)); does another one run with its group.instance.id?"
+        )
     }
 
     private func process(_ record: borrowing ConsumedRecord) throws(StreamError) {
@@ -184,7 +198,14 @@ final class StreamThread {
         let created = tasks.values.filter { $0.state == .created }
         if created.isEmpty { return }
         let partitions = created.map(\.id.topicPartition)
-        let offsets = try withKafka { () throws(KafkaError) in try consumer.committed(partitions, timeout: .seconds(10))
+        var offsets = try withKafka { () throws(KafkaError) in try consumer.committed(partitions, timeout: .seconds(10))
+        }
+        for (partition, end) in try lookup.ends(of: partitions) {
+            guard let offset = offsets[partition], offset > end else { continue }
+            logger.error(
+                "\(partition): offset \(offset) is committed, but the log ends at \(end): it was truncated or made anew; reading what there is"
+            )
+            offsets[partition] = nil
         }
         var upstreamEnds: [String: [TopicPartition: Int64]] = [:]
         for task in created {
@@ -211,8 +232,13 @@ final class StreamThread {
 
     private func open(_ task: StreamTask, _ state: Topology.State) throws(StreamError) {
         let changelog = TopicPartition(topic: state.changelog, partition: task.id.partition)
-        let end = try lookup.end(of: changelog)
         let count = try partitionCount(state.changelog)
+        guard task.id.partition < count else {
+            throw .incompatible(
+                "\(task.id): changelog \(state.changelog) has only \(count) partitions; restore the partition count of \(task.id.topic), or use another application.id"
+            )
+        }
+        let end = try lookup.end(of: changelog)
         var store = try application.stores.acquire(task.id, state: state, partitionCount: count)
         var offset = try store.changelogOffset()
         if offset > end {
@@ -252,7 +278,10 @@ final class StreamThread {
         let partition = task.id.topicPartition
         // Records that came before the task ran were not processed, and after a pause librdkafka may go on from anywhere: the
         // task starts at what is committed, whatever the consumer has read.
-        let start = application.settings.offsetReset == .earliest ? Consumer.offsetBeginning : Consumer.offsetEnd
+        // `input.offset-reset` is for the input alone: a record that was forwarded is always read.
+        let isInput = application.topology.topics.contains { $0.name == task.id.topic && $0.role == .input }
+        let startsAtEnd = isInput && application.settings.offsetReset == .latest
+        let start = startsAtEnd ? Consumer.offsetEnd : Consumer.offsetBeginning
         try withKafka { () throws(KafkaError) in
             try consumer.resume([partition])
             try consumer.seek([partition: task.committed ?? start], timeout: .seconds(10))

@@ -42,11 +42,11 @@ final class EmbeddedWorker: Sendable {
             client: ["bootstrap.servers": broker.bootstrapServers],
             stateDirectory: stateDirectory
         )
-        settings.sessionTimeout = .seconds(6)
+        settings.sessionTimeout = .seconds(20)
         settings.commitInterval = .milliseconds(50)
         settings.threads = threads
         var logger = Logger(label: "test")
-        logger.logLevel = .info
+        logger.logLevel = .critical
         return StreamApplication(
             settings: settings,
             topology: PayloadTopology.make(
@@ -160,7 +160,7 @@ final class EmbeddedWorker: Sendable {
 
 /// Waits, generously, until something holds.
 func eventually(_ what: Comment, _ condition: () throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(180)
     while ContinuousClock.now < deadline {
         if try condition() { return }
         try await Task.sleep(for: .milliseconds(50))

@@ -6,7 +6,7 @@ import StreamRuntime
 import Testing
 
 /// The worker as a whole on the embedded broker: what goes in, what comes out, what survives a restart.
-@Suite struct WorkerTests {
+@Suite(.serialized) struct WorkerTests {
     private let good = "0123456789abcdef0123456789abcdef"
     private let bad = "fedcba9876543210fedcba9876543210"
 
