@@ -1,26 +1,39 @@
 # The two commands of the README, and what developers use beside them. Everything that is missing gets installed first.
 
-APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev zlib1g-dev pkg-config g++ python3 python3-venv
+APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev zlib1g-dev pkg-config g++ python3 python3-venv chromium
 SWIFT_BUILD := swift build -j 2
+SHELL := /bin/bash
 
-.PHONY: demo test unit integration benchmark format lint dependencies
+.PHONY: demo test build-tests unit integration chart benchmark format lint dependencies
 
 ## Builds the tracker and runs the demo on the embedded broker.
 demo: dependencies
 	$(SWIFT_BUILD) --product payload-tracker
 	.build/debug/payload-tracker demo
 
-## Everything that has to pass: format, unit tests, black-box scenarios.
-test: dependencies lint unit integration
+## Everything that has to pass: format, unit tests, black-box scenarios, chart. Unit tests and scenarios mostly wait, so they do it
+## side by side; what failed of the unit tests is shown again at the end.
+test: dependencies lint
+	@$(MAKE) --no-print-directory -j 2 -k unit integration chart \
+		|| { grep -E '✘|↳|error:|Fatal error' $(UNIT_LOG); exit 1; }
 
-# One test at a time: many have a broker of their own, and two cores.
-unit: dependencies
-	swift test -j 2 --no-parallel
+build-tests: dependencies
+	$(SWIFT_BUILD) --build-tests
+
+# One test at a time: many have a broker of their own, and two cores. Shown are the suites, and what failed.
+UNIT_LOG := .build/unit-tests.log
+unit: build-tests
+	@set -o pipefail; stdbuf -oL swift test --skip-build --no-parallel 2>&1 | tee $(UNIT_LOG) \
+		| grep --line-buffered -E '✘|↳|Suite .* passed|Test run|error:|Fatal error' \
+		|| { echo "unit tests failed; $(UNIT_LOG) has all that was said"; exit 1; }
 
 ## Against the broker that installs from PyPI; BOOTSTRAP=host:port or KAFKA_HOME=dir choose another.
-integration: dependencies
-	$(SWIFT_BUILD) --product payload-tracker
+integration: build-tests
 	integration/run $(if $(BOOTSTRAP),--bootstrap $(BOOTSTRAP))
+
+## The Helm chart, its alerts, the dashboard and the Dockerfile, without a cluster. Its tools go into ~/.cache.
+chart: build-tests
+	deploy/helm/check
 
 ## Throughput of the release build; needs a real Kafka (BOOTSTRAP=host:port or KAFKA_HOME=dir).
 benchmark: dependencies

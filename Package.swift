@@ -14,6 +14,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -57,7 +58,6 @@ let package = Package(
                 "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
-                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             exclude: ["payload_state.proto"],
             swiftSettings: strict
@@ -66,6 +66,7 @@ let package = Package(
             name: "QueryService",
             dependencies: [
                 "PayloadModel",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -74,6 +75,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            // In the code, so that the program stays a single file that can be copied anywhere.
+            resources: ["html", "css", "js"].map { .embedInCode("Page/page.\($0)") },
             swiftSettings: strict
         ),
         .executableTarget(
@@ -99,7 +102,10 @@ let package = Package(
         .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel"], swiftSettings: strict),
         .testTarget(
             name: "StreamRuntimeTests",
-            dependencies: ["StreamRuntime", "KafkaClient", "RocksStore"],
+            dependencies: [
+                "StreamRuntime", "KafkaClient", "RocksStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
@@ -107,6 +113,9 @@ let package = Package(
             dependencies: [
                 "PayloadTopology", "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict
         ),
@@ -127,8 +136,14 @@ let package = Package(
         .testTarget(
             name: "PayloadTrackerTests",
             dependencies: [
-                "PayloadTracker", "KafkaClient", "PayloadModel",
+                "PayloadTracker", "KafkaClient", "PayloadModel", "QueryService",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

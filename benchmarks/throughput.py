@@ -1,4 +1,6 @@
-"""How fast one worker folds a backlog, and at what cost: fills an input topic, then lets `serve` read all of it."""
+"""How fast one worker folds a backlog, and at what cost: fills an input topic, then lets `serve` read all of it.
+
+Runs of the guarantees and commit intervals alternate, so that what else the machine does falls on all of them alike."""
 
 from __future__ import annotations
 
@@ -6,10 +8,13 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -22,6 +27,7 @@ from message import rfc3339
 from records import Topics
 from tracker import Tracker, newest_executable
 
+GUARANTEES = ("at_least_once", "exactly_once")
 LIMITED = {"noida": 60_000}
 MESSAGE_BYTES = 300
 START_SECONDS = 120
@@ -30,11 +36,20 @@ TICKS = os.sysconf("SC_CLK_TCK")
 BASE = 1_700_000_000_000_000
 
 
+@dataclass(frozen=True)
+class Run:
+    """One worker over the whole input."""
+
+    number: int
+    guarantee: str
+    commit_interval: str
+
+
 @dataclass
 class Result:
     """What one run showed; times in seconds, sizes in bytes."""
 
-    commit_interval: str
+    run: Run
     seconds: float
     records: int
     cpu_seconds: float
@@ -42,13 +57,21 @@ class Result:
     rss_over_time: list[int]
     state_bytes: int
 
+    def rate(self) -> float:
+        return self.records / self.seconds
+
+    def cpu_per_record(self) -> float:
+        """Microseconds."""
+        return self.cpu_seconds * 1e6 / self.records
+
     def row(self) -> list[str]:
         quarters = [self.rss_over_time[len(self.rss_over_time) * part // 4] for part in (1, 2, 3)]
         return [
-            self.commit_interval,
+            self.run.guarantee,
+            self.run.commit_interval,
             f"{self.seconds:.1f}",
-            f"{self.records / self.seconds:,.0f}",
-            f"{self.cpu_seconds * 1e6 / self.records:.2f}",
+            f"{self.rate():,.0f}",
+            f"{self.cpu_per_record():.2f}",
             f"{self.cpu_seconds / self.seconds:.2f}",
             " ".join(f"{mebibytes(rss)}" for rss in [*quarters, self.rss_over_time[-1]]),
             f"{mebibytes(self.peak_rss)}",
@@ -57,6 +80,7 @@ class Result:
 
 
 HEADINGS = [
+    "guarantee",
     "commit.interval",
     "s",
     "records/s",
@@ -76,8 +100,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=12)
     parser.add_argument("--open", type=int, default=5_000, help="payloads that are open at once in the input")
-    parser.add_argument("--commit-interval", nargs="+", default=["100ms", "1s"], help="one run for each")
-    parser.add_argument("--guarantee", default="at_least_once", choices=("at_least_once", "exactly_once"))
+    parser.add_argument("--commit-interval", nargs="+", default=["100ms", "1s"], help="runs for each")
+    parser.add_argument("--guarantee", nargs="+", default=list(GUARANTEES), choices=GUARANTEES, help="runs for each")
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each kind")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="a setting more for the worker")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keeps logs and state")
@@ -106,11 +131,10 @@ def templates() -> list[bytes]:
     return written
 
 
-def fill(bootstrap: str, topic: str, options: argparse.Namespace) -> int:
+def fill(bootstrap: str, topic: str, options: argparse.Namespace) -> None:
     """Produces the lifecycles, payload after payload, each spread so that as many as asked for are open at once."""
-    random, steps, values = Random(options.seed), lifecycle(), templates()
-    payloads = [f"{random.getrandbits(128):032x}".encode() for _ in range(options.messages // len(steps) + 1)]
-    gap = max(1, options.open // len(steps))
+    steps, values = lifecycle(), templates()
+    payloads = payload_ids(options.seed, options.messages // len(steps) + 1)
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -121,19 +145,28 @@ def fill(bootstrap: str, topic: str, options: argparse.Namespace) -> int:
             "log_level": 0,
         }
     )
-    sent, tick = 0, 0
-    while sent < options.messages:
-        for number, step in enumerate(steps):
-            payload = tick - number * gap
-            if 0 <= payload < len(payloads) and sent < options.messages:
-                date = rfc3339(BASE + payload * 1000 + round(step.at * 1_000_000)).encode()
-                value = values[number] % {b"id": payloads[payload], b"date": date}
-                produce(producer, topic, value, sent % options.partitions)
-                sent += 1
-        tick += 1
+    for sent, (payload, number) in enumerate(order(len(payloads), options.open)):
+        if sent == options.messages:
+            break
+        date = rfc3339(BASE + payload * 1000 + round(steps[number].at * 1_000_000)).encode()
+        produce(producer, topic, values[number] % {b"id": payloads[payload], b"date": date}, sent % options.partitions)
     if producer.flush(120):
         sys.exit("the input topic could not be filled")
-    return sent
+
+
+def payload_ids(seed: int, count: int) -> list[bytes]:
+    random = Random(seed)
+    return [f"{random.getrandbits(128):032x}".encode() for _ in range(count)]
+
+
+def order(payloads: int, open_at_once: int) -> Iterator[tuple[int, int]]:
+    """The messages as pairs of payload and step, each payload spread so that so many are open at once."""
+    steps = len(lifecycle())
+    gap = max(1, open_at_once // steps)
+    for tick in range(payloads + gap * steps):
+        for number in range(steps):
+            if 0 <= (payload := tick - number * gap) < payloads:
+                yield payload, number
 
 
 def produce(producer: Producer, topic: str, value: bytes, partition: int) -> None:
@@ -206,27 +239,16 @@ class Progress:
         return self.consumer.get_watermark_offsets(TopicPartition(self.repartition, partition), timeout=20)[1]
 
 
-def measure(options: argparse.Namespace, bootstrap: str, topic: str, directory: Path, commit_interval: str) -> Result:
+def measure(options: argparse.Namespace, bootstrap: str, topic: str, directory: Path, run: Run) -> Result:
     """One worker from its start to the moment when everything is committed."""
-    application = f"bench-{os.getpid()}-{commit_interval}"
+    settings = settings_of(options, bootstrap, topic, directory, run)
+    application = settings["application.id"]
     directory.mkdir(parents=True)
-    settings = {
-        "kafka.bootstrap.servers": bootstrap,
-        "application.id": application,
-        "topics.input": topic,
-        "topics.outcomes": f"{application}.outcomes",
-        "topics.dead-letter": f"{application}.dead-letter",
-        "topics.replication-factor": 1,
-        "state.dir": directory / "state",
-        "processing.guarantee": options.guarantee,
-        "commit.interval": commit_interval,
-        **dict(item.split("=", 1) for item in options.set),
-    }
     progress = Progress(bootstrap, application, topic, f"{application}-status-repartition", options.messages)
     executable = (options.executable or newest_executable()).resolve()
     tracker = Tracker(executable, settings, directory / "serve.log")
     try:
-        result = watch(tracker, progress, commit_interval)
+        result = watch(tracker, progress, run)
         result.state_bytes = size_of(directory / "state")
         tracker.stop()
         return result
@@ -235,7 +257,26 @@ def measure(options: argparse.Namespace, bootstrap: str, topic: str, directory: 
             tracker.kill()
 
 
-def watch(tracker: Tracker, progress: Progress, commit_interval: str) -> Result:
+def settings_of(
+    options: argparse.Namespace, bootstrap: str, topic: str, directory: Path, run: Run
+) -> dict[str, object]:
+    """The worker's settings; each run has an application of its own."""
+    application = f"bench-{os.getpid()}-{run.number}"
+    return {
+        "kafka.bootstrap.servers": bootstrap,
+        "application.id": application,
+        "topics.input": topic,
+        "topics.outcomes": f"{application}.outcomes",
+        "topics.dead-letter": f"{application}.dead-letter",
+        "topics.replication-factor": 1,
+        "state.dir": directory / "state",
+        "processing.guarantee": run.guarantee,
+        "commit.interval": run.commit_interval,
+        **dict(item.split("=", 1) for item in options.set),
+    }
+
+
+def watch(tracker: Tracker, progress: Progress, run: Run) -> Result:
     process = Process(tracker.process.pid)
     begun = lambda: tracker.status_of("/readyz") == 200 or progress.has_begun()
     tracker.wait_for(begun, "to begin", START_SECONDS)
@@ -247,7 +288,21 @@ def watch(tracker: Tracker, progress: Progress, commit_interval: str) -> Result:
         time.sleep(0.05)
     seconds, cpu = time.monotonic() - started, process.cpu_seconds() - cpu_before
     rss.append(process.memory("VmRSS"))
-    return Result(commit_interval, seconds, progress.messages, cpu, process.memory("VmHWM"), rss, 0)
+    return Result(run, seconds, progress.messages, cpu, process.memory("VmHWM"), rss, 0)
+
+
+def price(results: list[Result], commit_interval: str) -> str:
+    """What exactly_once costs: medians over the rounds, as a share of at_least_once."""
+
+    def median(guarantee: str, figure: Callable[[Result], float]) -> float:
+        kind = (guarantee, commit_interval)
+        chosen = [result for result in results if (result.run.guarantee, result.run.commit_interval) == kind]
+        return statistics.median(map(figure, chosen))
+
+    loose, exact = GUARANTEES
+    rate = median(exact, Result.rate) / median(loose, Result.rate)
+    cpu = median(exact, Result.cpu_per_record) / median(loose, Result.cpu_per_record)
+    return f"{commit_interval}: exactly_once has {rate:.0%} of at_least_once's records/s, and {cpu:.0%} of its CPU a record"
 
 
 def size_of(directory: Path) -> int:
@@ -258,9 +313,9 @@ def mebibytes(size: int) -> int:
     return round(size / (1 << 20))
 
 
-def print_table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
-    lines = [HEADINGS, ["-" * width for width in widths], *rows]
+def print_table(headings: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    lines = [headings, ["-" * width for width in widths], *rows]
     for line in lines:
         print("| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths)) + " |")
 
@@ -278,13 +333,17 @@ def main() -> None:
         fill(broker.bootstrap, topic, options)
         rate = options.messages / (time.monotonic() - started)
         print(
-            f"{broker.kind}, {options.partitions} partitions, {options.guarantee}: {options.messages:,} messages of "
+            f"{broker.kind}, {options.partitions} partitions: {options.messages:,} messages of "
             f"about {MESSAGE_BYTES} bytes, {options.open:,} payloads open at once, filled at {rate:,.0f}/s",
             flush=True,
         )
         warm_up(broker.bootstrap, topic, options.partitions, options.messages)
-        intervals = options.commit_interval
-        print_table([measure(options, broker.bootstrap, topic, directory / name, name).row() for name in intervals])
+        kinds = list(product(range(options.rounds), options.commit_interval, options.guarantee))
+        runs = [Run(number, guarantee, interval) for number, (_, interval, guarantee) in enumerate(kinds)]
+        results = [measure(options, broker.bootstrap, topic, directory / str(run.number), run) for run in runs]
+        print_table(HEADINGS, [result.row() for result in results])
+        if len(options.guarantee) == len(GUARANTEES):
+            print("\n".join(price(results, interval) for interval in options.commit_interval))
     finally:
         broker.stop()
         if not options.keep:

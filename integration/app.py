@@ -62,11 +62,11 @@ class App:
         self.topics.create(self.input, self.partitions, max_message_bytes=str(4 << 20), retention_ms="-1")
         return self
 
-    def start(self, *arguments: str, **settings: object) -> Tracker:
-        """Starts `serve`; a setting's `_` stands for a `.`, `__` for a `-`."""
+    def start(self, *arguments: str, variables: dict[str, str] | None = None, **settings: object) -> Tracker:
+        """Starts `serve`; a setting's `_` stands for a `.`, `__` for a `-`. `variables` go to its environment as they are."""
         named = {key.replace("__", "-").replace("_", "."): value for key, value in settings.items()}
         log = self.directory / f"serve-{len(self.trackers)}.log"
-        tracker = Tracker(self.executable, self.settings | named, log, arguments)
+        tracker = Tracker(self.executable, self.settings | named, log, arguments, variables)
         self.trackers.append(tracker)
         return tracker
 

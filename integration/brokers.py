@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,18 +27,28 @@ CAPABILITIES = {
     "takeover": "moving a crashed member's partitions to another one",
     "volume": "more than 100,000 messages",
     "restart": "coming back with its data after a restart",
+    "crash": "coming back with its data after a kill -9 by the runner, which has to have started it",
+    "link": "a listener behind a link of the runner's, which has to have started it",
 }
 OWN = {
     "kafka": set(CAPABILITIES),
     "noida": {"topics", "transactions", "fencing", "static-members", "restart"},
     "embedded": set(),
 }
+LISTENERS = ("PLAINTEXT", "LINKED", "CONTROLLER")
+PORTS = (10_000, 32_768)
+GIVEN = set(CAPABILITIES) - {"crash", "link"}
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, below those that the kernel gives to whoever connects: it stays free over a restart."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(*PORTS)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 class BrokerFailed(Exception):
@@ -51,7 +62,7 @@ class Broker:
 
     def __init__(self, bootstrap: str):
         self.bootstrap = bootstrap
-        self.capabilities = set(CAPABILITIES)
+        self.capabilities = GIVEN
 
     def start(self) -> None:
         self.wait_until_up(START_SECONDS)
@@ -59,16 +70,20 @@ class Broker:
     def stop(self) -> None:
         """Nothing to do for a broker that was given."""
 
+    def problem(self) -> str | None:
+        """Why it does not answer, None if it does."""
+        try:
+            AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=2)
+        except KafkaException as error:
+            return str(error)
+        return None
+
     def wait_until_up(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=2)
-                return
-            except KafkaException as error:
-                if time.monotonic() > deadline or self.has_died():
-                    raise BrokerFailed(f"no answer from {self.bootstrap}: {error}") from None
-                time.sleep(0.2)
+        while problem := self.problem():
+            if time.monotonic() > deadline or self.has_died():
+                raise BrokerFailed(f"no answer from {self.bootstrap}: {problem}")
+            time.sleep(0.2)
 
     def has_died(self) -> bool:
         return False
@@ -96,11 +111,15 @@ class ProcessBroker(Broker):
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
 
-    def start(self) -> None:
+    def launch(self) -> None:
+        """Starts it, and does not wait."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), env=self.environment(), stdout=log, stderr=log, start_new_session=True
             )
+
+    def start(self) -> None:
+        self.launch()
         try:
             self.wait_until_up(START_SECONDS)
         except BrokerFailed as error:
@@ -124,6 +143,10 @@ class ProcessBroker(Broker):
                 continue
         self.process = None
 
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def another(self, directory: Path, port: int) -> Broker:
         return type(self)(directory, port)
 
@@ -140,10 +163,16 @@ class NoidaBroker(ProcessBroker):
 
 
 class KafkaBroker(ProcessBroker):
-    """Apache Kafka from an unpacked distribution (`KAFKA_HOME`), broker and controller in one, loopback only."""
+    """Apache Kafka from an unpacked distribution (`KAFKA_HOME`), broker and controller in one, loopback only.
+
+    Clients that come in by `linked_port` are told to stay on `link_port`, where the runner may put a link between."""
 
     kind = "kafka"
     cluster_id = "cGF5bG9hZC10cmFja2Vy"
+
+    def __init__(self, directory: Path, port: int | None = None):
+        super().__init__(directory, port)
+        self.linked_port, self.link_port = free_port(), free_port()
 
     def command(self) -> list[str]:
         properties = self.directory / "server.properties"
@@ -162,13 +191,19 @@ class KafkaBroker(ProcessBroker):
 
     def properties(self) -> str:
         controller = free_port()
+        own, linked, link = (f"127.0.0.1:{port}" for port in (self.port, self.linked_port, self.link_port))
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "listeners": f"PLAINTEXT://{own},LINKED://{linked},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{own},LINKED://{link}",
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in LISTENERS),
+            "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
+            # It may be killed and started again, and then waits until the controller has given up its former self.
+            "broker.session.timeout.ms": "5000",
+            "broker.heartbeat.interval.ms": "1000",
             "log.dirs": str(self.directory / "data"),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",
@@ -180,6 +215,58 @@ class KafkaBroker(ProcessBroker):
             "default.replication.factor": "1",
         }
         return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+
+class SecuredKafkaBroker(KafkaBroker):
+    """Apache Kafka with one more listener, SASL_SSL on `secured`; the runner's own clients stay on the open one."""
+
+    user, password = "tracker", "tracker-password-0123"
+
+    def __init__(self, directory: Path, port: int | None = None):
+        super().__init__(directory, port)
+        self.secured = f"localhost:{free_port()}"
+        self.certificate = directory / "broker.pem"
+        self.keystore = directory / "broker.p12"
+
+    def command(self) -> list[str]:
+        if not self.keystore.exists():
+            store = ["-keystore", str(self.keystore), "-storepass", self.password, "-alias", "broker"]
+            names = ["-dname", "CN=localhost", "-ext", "SAN=dns:localhost"]
+            pair = ["-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-validity", "2", "-storetype", "PKCS12"]
+            for arguments in ([*pair, *names], ["-exportcert", "-rfc", "-file", str(self.certificate)]):
+                subprocess.run(["keytool", *arguments, *store], check=True, capture_output=True)
+        return super().command()
+
+    def properties(self) -> str:
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        lines = {}
+        for line in super().properties().splitlines():
+            key, _, value = line.partition("=")
+            lines[key] = value
+        lines["listeners"] += f",SECURED://{self.secured}"
+        lines["advertised.listeners"] += f",SECURED://{self.secured}"
+        lines["listener.security.protocol.map"] += ",SECURED:SASL_SSL"
+        own = {
+            "sasl.enabled.mechanisms": "PLAIN",
+            "plain.sasl.jaas.config": f'{login} user_{self.user}="{self.password}";',
+            "ssl.keystore.type": "PKCS12",
+            "ssl.keystore.location": str(self.keystore),
+            "ssl.keystore.password": self.password,
+            "ssl.key.password": self.password,
+        }
+        lines |= {f"listener.name.secured.{key}": value for key, value in own.items()}
+        return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+    def client(self) -> dict[str, str]:
+        """The tracker's settings for the secured listener."""
+        return {
+            "kafka.bootstrap.servers": self.secured,
+            "kafka.security.protocol": "SASL_SSL",
+            "kafka.sasl.mechanism": "PLAIN",
+            "kafka.sasl.username": self.user,
+            "kafka.sasl.password": self.password,
+            "kafka.ssl.ca.location": str(self.certificate),
+        }
 
 
 class EmbeddedBroker(Broker):

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from app import App
 from message import Message, Refused, Rules, read_message
@@ -105,6 +106,12 @@ def models_of(records: list[Record], rules: Rules) -> tuple[dict[str, Payload], 
 # Documents
 
 
+class Documents(Protocol):
+    """Who can be asked for documents: an instance, or several of them as one."""
+
+    def document(self, payload_id: str) -> dict | None: ...
+
+
 def differences(what: str, actual: dict, expected: dict) -> list[str]:
     checks = Checks()
     for key, value in expected.items():
@@ -149,7 +156,7 @@ def stage_problems(what: str, stages: list[dict], payload: Payload) -> list[str]
 
 
 def documents_converge(
-    app: App, tracker: Tracker, payloads: list[Payload], seconds: float = CONVERGE_SECONDS
+    app: App, tracker: Documents, payloads: list[Payload], seconds: float = CONVERGE_SECONDS
 ) -> list[str]:
     """Asks for every document until all are as the model says; what is still wrong when the time is over."""
     deadline = time.monotonic() + seconds
@@ -311,4 +318,16 @@ def plausible_event_problems(
         checks.that(last["reason"] in failures, f"{what}: {shortened(last['reason'])} is no failure of the payload")
     elif all_at_once:
         checks.extend(differences(f"event {last['id']}", last, payload.event(outcome, last["revision"])))
+    return checks.problems
+
+
+def events_of_all(app: App, tracker: Documents, payloads: dict[str, Payload], repeats: bool) -> list[str]:
+    """What is wrong with the events that are there now, of all payloads, whose records came in any order at any time."""
+    events = by_payload(app.read(app.outcomes).read_to_end())
+    checks = Checks()
+    checks.equal("payloads that only events know", set(events) - set(payloads), set())
+    for payload_id, payload in payloads.items():
+        found, document = events.get(payload_id, []), tracker.document(payload_id)
+        problems = plausible_event_problems(app, found, payload, document, repeats=repeats, all_at_once=False)
+        checks.extend(problems)
     return checks.problems

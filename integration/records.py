@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 ANSWER_SECONDS = 30
@@ -83,6 +91,8 @@ class Sender:
         """Keeps what became of a record; its headers are not in the report."""
         if error:
             self.problems.append(str(error))
+        elif message.offset() < 0:
+            self.problems.append("a record was acknowledged and has no offset: nobody knows whether it was written")
         else:
             self.delivered.append(replace(record_of(message), headers=headers))
 
@@ -104,6 +114,7 @@ class Reader:
                 "log_level": 0,
                 "group.id": f"reader-of-{topic}",
                 "enable.auto.commit": False,
+                "enable.partition.eof": True,
                 "isolation.level": isolation,
                 "fetch.wait.max.ms": 50,
                 "fetch.message.max.bytes": LARGEST_MESSAGE,
@@ -112,6 +123,7 @@ class Reader:
         partitions = self.consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions
         self.consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
         self.records: list[Record] = []
+        self.not_at_end = set(partitions)
 
     def read(self, seconds: float, enough: Callable[[list[Record]], bool] = lambda _: False) -> list[Record]:
         """Reads until there is enough or the time is over; gives everything read so far."""
@@ -121,10 +133,25 @@ class Reader:
             if left <= 0:
                 break
             for message in self.consumer.consume(1000, timeout=min(left, 0.2)):
-                if message.error():
-                    raise RuntimeError(f"the runner could not consume: {message.error()}")
-                self.records.append(record_of(message))
+                self.take(message)
         return self.records
+
+    def take(self, message: Message) -> None:
+        error = message.error()
+        if error is None:
+            self.not_at_end.add(message.partition())
+            self.records.append(record_of(message))
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self.not_at_end.discard(message.partition())
+        else:
+            raise RuntimeError(f"the runner could not consume: {error}")
+
+    def read_to_end(self) -> list[Record]:
+        """Everything that is there now, for a reader that has just begun."""
+        records = self.read(ANSWER_SECONDS, lambda _: not self.not_at_end)
+        if self.not_at_end:
+            raise RuntimeError(f"the runner did not reach the end of {len(self.not_at_end)} partitions")
+        return records
 
     def read_at_least(self, count: int, seconds: float) -> list[Record]:
         return self.read(seconds, lambda records: len(records) >= count)

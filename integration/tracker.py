@@ -53,6 +53,18 @@ def environment(settings: dict[str, object]) -> dict[str, str]:
     return inherited | {environment_name(key): str(value) for key, value in settings.items() if value is not None}
 
 
+def is_ready(port: int) -> bool:
+    """Asks once; False also for one that does not answer within two seconds: whoever asks has other things to do."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 class TrackerFailed(Exception):
     """The program did not do what every scenario needs of it: start, answer, stop."""
 
@@ -62,7 +74,14 @@ class Tracker:
 
     `http.port` is a free port unless the settings name one; with None or 0 whoever asked must set `port`."""
 
-    def __init__(self, executable: Path, settings: dict[str, object], log: Path, arguments: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        executable: Path,
+        settings: dict[str, object],
+        log: Path,
+        arguments: tuple[str, ...] = (),
+        variables: dict[str, str] | None = None,
+    ):
         settings = {"http.port": free_port(), **settings}
         self.port = int(settings["http.port"] or 0)
         self.log = log
@@ -70,7 +89,7 @@ class Tracker:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [str(executable), "serve", *arguments],
-                env=environment(settings),
+                env=environment(settings) | (variables or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -46,7 +46,7 @@ final class ClientHandle {
 
     /// Frees the C handle. The library waits in there for its threads and for every record that was polled and not yet
     /// freed, so it is left to another thread, which may take longer than we wait for it.
-    func destroy(patience: Duration = .seconds(3)) {
+    func destroy(waits: Bool = true) {
         guard let client = take() else { return }
         // Taken out of `self`, so the thread below is the only one that uses them.
         nonisolated(unsafe) let owned = (client: client, callbacks: Unmanaged.passUnretained(callbacks))
@@ -56,8 +56,7 @@ final class ClientHandle {
             owned.callbacks.release()
             destroyed.signal()
         }
-        let deadline = DispatchTime.now() + .milliseconds(Int(patience.milliseconds))
-        if destroyed.wait(timeout: deadline) == .timedOut {
+        if waits && destroyed.wait(timeout: .now() + .seconds(3)) == .timedOut {
             callbacks.events.log(.warning, "CLOSE", "The client is still closing, in the background")
         }
     }

@@ -57,6 +57,17 @@ extension Consumer {
         return (low, high)
     }
 
+    /// The partition's end as the last fetch saw it, without asking anyone: open transactions included. Nil before the first fetch.
+    public func knownEnd(of partition: TopicPartition) -> Int64? {
+        var low: Int64 = -1
+        var high: Int64 = -1
+        guard let client = client.pointer,
+            rd_kafka_get_watermark_offsets(client, partition.topic, partition.partition, &low, &high)
+                == RD_KAFKA_RESP_ERR_NO_ERROR
+        else { return nil }
+        return high < 0 ? nil : high
+    }
+
     /// The offset of the first record of each partition that is as young as the timestamp (milliseconds since 1970) or
     /// younger. Partitions without such a record are absent.
     public func offsets(

@@ -68,7 +68,9 @@ public final class Consumer {
 
     /// Leaves the group, which revokes the assignment through the rebalance listener, and frees the client. Waits for each
     /// no longer than `timeout`, then lets go: the group notices by its session timeout. A second close does nothing.
-    public func close(timeout: Duration = .seconds(5)) {
+    ///
+    /// - Parameter waits: false leaves the library's threads to end in the background.
+    public func close(timeout: Duration = .seconds(5), waits: Bool = true) {
         precondition(!callbacks.isRebalancing, "a rebalance listener must not close its consumer")
         guard let client = client.pointer else { return }
         leaveGroup(client, timeout: timeout)
@@ -76,7 +78,7 @@ public final class Consumer {
         if freeingWouldAbort {
             self.client.abandon()
         } else {
-            self.client.destroy()
+            self.client.destroy(waits: waits)
         }
     }
 

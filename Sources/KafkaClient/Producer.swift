@@ -118,7 +118,9 @@ public final class Producer {
 
     /// Drops what is not written yet, tells the delivery listener, and frees the client. To lose nothing, `flush` first. A
     /// second close does nothing.
-    public func close() {
+    ///
+    /// - Parameter waits: false leaves the library's threads to end in the background.
+    public func close(waits: Bool = true) {
         guard let client = client.pointer else { return }
         if rd_kafka_outq_len(client) > 0 {
             purge()
@@ -127,7 +129,7 @@ public final class Producer {
         }
         callbacks.removeListener()
         for topic in topics.values { topic.release() }
-        self.client.destroy()
+        self.client.destroy(waits: waits)
     }
 
     private func error(_ code: rd_kafka_resp_err_t, about topic: String) -> KafkaError {

@@ -1,5 +1,5 @@
 /// A payload reached an outcome (contract, section 4).
-public struct OutcomeEvent: Hashable, Sendable, Encodable {
+public struct OutcomeEvent: Hashable, Sendable {
     public let payloadID: PayloadID
     public let revision: UInt64
     public let outcome: Outcome
@@ -44,42 +44,49 @@ public struct OutcomeEvent: Hashable, Sendable, Encodable {
     /// `payload-completed`, `payload-failed` or `payload-stalled`.
     public var type: String { "payload-\(outcome.name)" }
 
-    private enum CodingKeys: String, CodingKey {
-        case id, type, revision, status, account, reason, services
-        case payloadID = "payload_id"
-        case previousOutcome = "previous_outcome"
-        case orgID = "org_id"
-        case inventoryIDs = "inventory_ids"
-        case systemIDs = "system_ids"
-        case failedStages = "failed_stages"
-        case recoveredFailures = "recovered_failures"
-        case missingServices = "missing_services"
-        case startedAt = "started_at"
-        case endedAt = "ended_at"
-        case durationMilliseconds = "duration_ms"
-        case emittedAt = "emitted_at"
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(id, forKey: .id)
-        try container.encode(type, forKey: .type)
-        try container.encode(revision, forKey: .revision)
-        try container.encode(payloadID.description, forKey: .payloadID)
-        try container.encode(status.name, forKey: .status)
-        try container.encode(previousOutcome.name, forKey: .previousOutcome)
-        try container.encode(account, forKey: .account)
-        try container.encode(orgID, forKey: .orgID)
-        try container.encode(inventoryIDs, forKey: .inventoryIDs)
-        try container.encode(systemIDs, forKey: .systemIDs)
-        try container.encode(reason, forKey: .reason)
-        try container.encode(failedStages, forKey: .failedStages)
-        try container.encode(recoveredFailures, forKey: .recoveredFailures)
-        try container.encode(missingServices, forKey: .missingServices)
-        try container.encode(services, forKey: .services)
-        try container.encode(startedAt.description, forKey: .startedAt)
-        try container.encode(endedAt.description, forKey: .endedAt)
-        try container.encode(endedAt.milliseconds(since: startedAt), forKey: .durationMilliseconds)
-        try container.encode(emittedAt.description, forKey: .emittedAt)
+    /// The event as it is told, its members in the order of their names.
+    public var json: [UInt8] {
+        var writer = JSONWriter(capacity: 1_024)
+        writer.object { writer in
+            writer.name("account")
+            writer.string(account)
+            writer.name("duration_ms")
+            writer.number(endedAt.milliseconds(since: startedAt))
+            writer.name("emitted_at")
+            writer.string(emittedAt.description)
+            writer.name("ended_at")
+            writer.string(endedAt.description)
+            writer.name("failed_stages")
+            writer.array(failedStages) { $1.write(to: &$0) }
+            writer.name("id")
+            writer.string(id)
+            writer.name("inventory_ids")
+            writer.strings(inventoryIDs)
+            writer.name("missing_services")
+            writer.strings(missingServices)
+            writer.name("org_id")
+            writer.string(orgID)
+            writer.name("payload_id")
+            writer.string(payloadID.description)
+            writer.name("previous_outcome")
+            writer.string(previousOutcome.name)
+            writer.name("reason")
+            if let reason { reason.write(to: &writer) } else { writer.null() }
+            writer.name("recovered_failures")
+            writer.array(recoveredFailures) { $1.write(to: &$0) }
+            writer.name("revision")
+            writer.number(revision)
+            writer.name("services")
+            writer.strings(services)
+            writer.name("started_at")
+            writer.string(startedAt.description)
+            writer.name("status")
+            writer.string(status.name)
+            writer.name("system_ids")
+            writer.strings(systemIDs)
+            writer.name("type")
+            writer.string(type)
+        }
+        return writer.bytes
     }
 }

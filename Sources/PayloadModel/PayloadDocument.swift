@@ -2,13 +2,17 @@
 public struct PayloadDocument: Sendable, Encodable {
     private let state: PayloadState
     private let rules: PayloadRules
+    private let showsStages: Bool
 
-    public init(_ state: PayloadState, rules: PayloadRules) {
+    /// - Parameter showsStages: false: as an element of a list.
+    public init(_ state: PayloadState, rules: PayloadRules, showsStages: Bool = true) {
         self.state = state
         self.rules = rules
+        self.showsStages = showsStages
     }
 
     public var outcome: Outcome { state.outcome }
+    public var orgID: Text? { state.attributes.orgID?.text }
 
     /// The history, newest first: the newest `limit` entries of it, or all.
     public static func statuses(of state: PayloadState, limit: Int?, rules: PayloadRules) -> [StatusReport] {
@@ -41,7 +45,7 @@ public struct PayloadDocument: Sendable, Encodable {
         try container.encode(state.failedStages(rules), forKey: .failedStages)
         try container.encode(state.recoveredFailures(rules).map(state.report), forKey: .recoveredFailures)
         try container.encode(state.missingServices(rules).map(\.string), forKey: .missingServices)
-        try container.encode(stageReports(history.places), forKey: .stages)
+        if showsStages { try container.encode(stageReports(history.places), forKey: .stages) }
         try container.encode(state.attributes.account?.text.string, forKey: .account)
         try container.encode(state.attributes.orgID?.text.string, forKey: .orgID)
         try container.encode(state.attributes.inventoryIDs.texts, forKey: .inventoryIDs)

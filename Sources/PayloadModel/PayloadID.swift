@@ -116,9 +116,9 @@ extension String {
 
     /// Without Unicode white space at either end.
     func trimmingWhitespace() -> String {
-        // The usual case is that there is nothing to trim: look at the two ends only.
-        guard let first = unicodeScalars.first, let last = unicodeScalars.last else { return self }
-        if !first.properties.isWhitespace && !last.properties.isWhitespace { return self }
+        // The usual case is that there is nothing to trim: printable ASCII at both ends.
+        guard let first = utf8.first, let last = utf8.last else { return self }
+        if (0x21...0x7e).contains(first) && (0x21...0x7e).contains(last) { return self }
         var scalars = unicodeScalars[...]
         while let scalar = scalars.first, scalar.properties.isWhitespace { scalars.removeFirst() }
         while let scalar = scalars.last, scalar.properties.isWhitespace { scalars.removeLast() }

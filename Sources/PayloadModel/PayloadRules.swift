@@ -17,6 +17,8 @@ public struct PayloadRules: Sendable {
     public var completionSettle: Int64 = 60_000_000
     /// 0: payloads never stall.
     public var stallAfter: Int64 = 3_600_000_000
+    /// By service, in lower case: what holds instead while a payload waits in that service.
+    public var stallAfterByService: [Text: Int64] = [:]
     public var retention: Int64 = 7 * 86_400_000_000
     public var historyMaxEntries = 500
     public var historyMaxBytes = 512 << 10

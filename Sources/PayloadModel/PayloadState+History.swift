@@ -10,6 +10,9 @@ extension PayloadState {
     private static let marginBytes = 128 << 10
     /// The greatest number of recovered failures that are told.
     static let maxRecoveredFailures = 20
+    /// Entries of a stage that are never dropped: its current one, the first failing one, and the two around the point where it last began
+    /// to fail.
+    private static let keptOfEachStage = 4
 
     /// An entry's place: its stage and its position there.
     struct Place: Hashable {
@@ -44,12 +47,24 @@ extension PayloadState {
         return Array(places.prefix(PayloadState.maxRecoveredFailures))
     }
 
+    /// An upper bound of what is kept of one payload, in bytes as the history counts them, and of its ids.
+    public static func largestBytes(_ rules: PayloadRules) -> Int {
+        // A status word is one of the vocabulary's; service and source of an entry are those of its stage.
+        let entry = rules.statusMessageMaxBytes + 1_024
+        let newest = rules.historyMaxBytes + marginBytes
+        let whileNotTrimmed = 2 * marginBytes + entry
+        let ids = 2 * RecentTexts.capacity * (StatusDecoder.maxFieldBytes + 32)
+        // The newest, the failures that may recover, those that have recovered, and what is kept of each stage in any case.
+        return 2 * newest + whileNotTrimmed + (maxRecoveredFailures + PayloadRules.maxStages * keptOfEachStage) * entry
+            + ids
+    }
+
     /// Drops what neither the history nor a later arrival can need. Works in strides, so that it costs little per entry.
     mutating func trimHistory(_ rules: PayloadRules) {
         let margin = PayloadState.marginEntries
         let entryCount = stages.reduce(0) { $0 + $1.entries.count }
         // What is kept of each stage in any case is counted on top: the next trim is then due only after a whole stride.
-        let keptOfStage = PayloadState.maxRecoveredFailures + 4
+        let keptOfStage = PayloadState.maxRecoveredFailures + PayloadState.keptOfEachStage
         let isLong = entryCount > rules.historyMaxEntries + 2 * margin + stages.count * keptOfStage
         guard isLong || isHeavy(entryCount, rules) else { return }
         let all = placesNewestFirst()

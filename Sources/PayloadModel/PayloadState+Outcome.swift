@@ -31,7 +31,7 @@ extension PayloadState {
             if outcome == .completed { return .completed }
             if idle >= rules.completionSettle && missingServices(rules).isEmpty { return .completed }
         }
-        if rules.stallAfter > 0 && idle >= rules.stallAfter { return .stalled }
+        if let stallAfter = stallAfter(rules), idle >= stallAfter { return .stalled }
         return outcome == .stalled && change != .entry ? .stalled : .open
     }
 
@@ -40,9 +40,22 @@ extension PayloadState {
         var delay = rules.retention
         if outcome == .open || outcome == .stalled, let status = rolledUpStatus(rules), !status.isFailing {
             if status == .success && missingServices(rules).isEmpty { delay = min(delay, rules.completionSettle) }
-            if outcome == .open && rules.stallAfter > 0 { delay = min(delay, rules.stallAfter) }
+            if outcome == .open, let stallAfter = stallAfter(rules) { delay = min(delay, stallAfter) }
         }
         return changedAt.advanced(byMicroseconds: delay)
+    }
+
+    /// How long the payload may be silent before it counts as stalled: the least of the services that it waits in, which are those of its
+    /// counting stages at received or processing. Nil: it does not stall.
+    func stallAfter(_ rules: PayloadRules) -> Int64? {
+        var times = [rules.stallAfter]
+        if !rules.stallAfterByService.isEmpty {
+            let waiting = countingStages(rules).filter { !stages[$0].current(rules.stageRecovery).status.isTerminal }
+            let ofServices = waiting.map { rules.stallAfterByService[stages[$0].service] ?? rules.stallAfter }
+            // It waits in no service where all are done: then for one that is missing, or to settle.
+            if !ofServices.isEmpty { times = ofServices }
+        }
+        return times.filter { $0 > 0 }.min()
     }
 
     /// Whether the payload has been kept long enough.

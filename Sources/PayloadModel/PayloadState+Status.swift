@@ -52,6 +52,15 @@ extension PayloadState {
 
     public func status(_ rules: PayloadRules) -> Status { rolledUpStatus(rules) ?? .received }
 
+    /// Services with a stage that counts and stands at failure or invalid, sorted.
+    public func failingServices(_ rules: PayloadRules) -> [Text] {
+        var services: [Text] = []
+        for index in countingStages(rules) where stages[index].current(rules.stageRecovery).status.isFailing {
+            if services.last != stages[index].service { services.append(stages[index].service) }
+        }
+        return services
+    }
+
     /// The telling entry of each failing stage, by (date, service, source).
     func failedStages(_ rules: PayloadRules) -> [StatusReport] {
         var places: [Place] = []
@@ -95,6 +104,9 @@ extension PayloadState {
         guard let first = stages.map(\.firstDate).min(), let last = stages.map(\.lastDate).max() else { return nil }
         return first...last
     }
+
+    /// The greatest entry date over all that ever came. Nil before the first entry.
+    public var updatedAt: Timestamp? { stages.map(\.lastDate).max() }
 
     func report(_ place: Place) -> StatusReport {
         let stage = stages[place.stage]

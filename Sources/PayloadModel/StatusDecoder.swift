@@ -4,8 +4,8 @@ import CSimdJSON
 public final class StatusDecoder {
     /// The greatest size of a record's value in bytes.
     public static let maxValueBytes = 1 << 20
-    private static let maxServiceBytes = 128
-    private static let maxFieldBytes = 256
+    public static let maxServiceBytes = 128
+    static let maxFieldBytes = 256
 
     private let parser: OpaquePointer
     private let vocabulary: StatusVocabulary
@@ -67,7 +67,13 @@ public final class StatusDecoder {
     }
 
     private func message(_ fields: JSONFields, recordTimestamp: Int64) throws(Refusal) -> StatusMessage {
-        let id = try payloadID(fields)
+        let id: PayloadID
+        do {
+            id = try payloadID(fields)
+        } catch {
+            // The id is judged before the service; who sent it is told all the same.
+            throw Refusal(error.reason, error.detail, service: try? service(fields))
+        }
         let service = try service(fields)
         let (status, word) = try status(fields, service: service)
         let source = try optionalText(fields, .source, service).map { Text($0.string.lowercased()) }

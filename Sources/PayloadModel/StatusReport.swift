@@ -25,4 +25,22 @@ public struct StatusReport: Hashable, Sendable, Encodable {
         try container.encode(entry.message?.string, forKey: .statusMessage)
         try container.encode(entry.date.description, forKey: .date)
     }
+
+    /// As `encode`, its members in the order of their names.
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.name("date")
+            writer.string(entry.date.description)
+            writer.name("raw_status")
+            writer.string(entry.rawStatus.string)
+            writer.name("service")
+            writer.string(service.string)
+            writer.name("source")
+            writer.string(source?.string)
+            writer.name("status")
+            writer.string(entry.status.name)
+            writer.name("status_msg")
+            writer.string(entry.message?.string)
+        }
+    }
 }

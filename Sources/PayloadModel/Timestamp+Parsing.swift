@@ -1,6 +1,24 @@
 // The forms of `date` in a status message (contract, section 2).
 
 extension Timestamp {
+    /// A date as it is written into a question: any form that `date` may have in a status message, a number being its decimal digits
+    /// without an exponent. Nil: anything else.
+    public init?(text: String) {
+        var text = text
+        let date = text.withUTF8 { bytes -> Timestamp? in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            return Timestamp(iso8601: bytes) ?? (Timestamp.isDecimal(bytes) ? Timestamp(epoch: bytes) : nil)
+        }
+        guard let date else { return nil }
+        self = date
+    }
+
+    private static func isDecimal(_ text: UnsafeRawBufferPointer) -> Bool {
+        let unsigned = text.first == UInt8(ascii: "-") ? text.dropFirst() : text[...]
+        let parts = unsigned.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.allSatisfy { part in !part.isEmpty && part.allSatisfy { (48...57).contains($0) } }
+    }
+
     /// RFC 3339 / ISO 8601 with `T` or a space, any number of fraction digits, and `Z`, `+hh:mm`, `+hhmm`, `+hh` (with a space
     /// before it or not) or no zone, which means UTC. Digits beyond the microsecond are cut. Nil: anything else.
     init?(iso8601 text: UnsafeRawBufferPointer) {

@@ -7,6 +7,7 @@ import StreamRuntime
 struct DeadLetters {
     private let context: ProcessorContext
     private let topic: OutputTopic
+    private let activity: PayloadActivity
     private let maxMessageBytes: Int
     private var counters: [CounterKey: Counter] = [:]
 
@@ -24,8 +25,9 @@ struct DeadLetters {
     /// Services are told apart in the metric up to this number, whatever producers send.
     private static let maxServices = 100
 
-    init(_ context: ProcessorContext, topic: String) throws(StreamError) {
+    init(_ context: ProcessorContext, topic: String, activity: PayloadActivity) throws(StreamError) {
         self.context = context
+        self.activity = activity
         self.topic = try context.output(topic, lane: .output)
         maxMessageBytes = context.topics[topic]?.maxMessageBytes ?? DeadLetters.defaultMaxMessageBytes
     }
@@ -64,6 +66,7 @@ struct DeadLetters {
     }
 
     private mutating func count(_ refusal: Refusal) {
+        activity.addDeadLetter(refusal.reason)
         var key = CounterKey(reason: refusal.reason, service: refusal.service)
         if counters[key] == nil && counters.count >= DeadLetters.maxServices { key.service = nil }
         if counters[key] == nil {

@@ -1,4 +1,3 @@
-import Foundation
 import KafkaClient
 import Metrics
 import PayloadModel
@@ -9,14 +8,12 @@ final class OutcomeWriter {
     private let context: ProcessorContext
     private let topic: OutputTopic
     private let source: [UInt8]
-    private let encoder = JSONEncoder()
     private let counters: [Outcome: Counter]
 
     init(_ context: ProcessorContext, topic: String, source: String) throws(StreamError) {
         self.context = context
         self.topic = try context.output(topic, lane: .output)
         self.source = Array(source.utf8)
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         counters = Dictionary(
             uniqueKeysWithValues: Outcome.allCases.map {
                 ($0, Counter(label: "payload_tracker_outcomes", dimensions: [("outcome", $0.name)]))
@@ -25,12 +22,6 @@ final class OutcomeWriter {
     }
 
     func send(_ event: OutcomeEvent) throws(StreamError) {
-        let json: Data
-        do {
-            json = try encoder.encode(event)
-        } catch {
-            throw .incompatible("event \(event.id) cannot be encoded: \(error)")
-        }
         let headers = [
             Header(name: "ce_specversion", value: Array("1.0".utf8)),
             Header(name: "ce_id", value: Array(event.id.utf8)),
@@ -40,7 +31,7 @@ final class OutcomeWriter {
             Header(name: "content-type", value: Array("application/json".utf8)),
         ]
         try event.payloadID.withUTF8 { key throws(StreamError) in
-            try json.bytes.withUnsafeBytes { value throws(StreamError) in
+            try event.json.span.bytes.withUnsafeBytes { value throws(StreamError) in
                 try context.send(to: topic, key: key, value: value, headers: RecordHeaders(headers))
             }
         }

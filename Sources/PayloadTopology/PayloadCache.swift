@@ -7,11 +7,17 @@ final class CachedPayload {
     var state: PayloadState
     /// The timer that the store holds for it.
     var timerAt: Timestamp?
+    /// What the store says that it can be found by; nil: the store does not hold it.
+    var facets: PayloadFacets?
     fileprivate(set) var isDirty = false
+    /// The timestamp of the first record that has changed it since the last commit, in milliseconds since 1970; nil: none has, or it
+    /// had no timestamp.
+    fileprivate(set) var changedByRecordAt: Int64?
 
-    init(state: PayloadState, timerAt: Timestamp?) {
+    init(state: PayloadState, timerAt: Timestamp?, facets: PayloadFacets?) {
         self.state = state
         self.timerAt = timerAt
+        self.facets = facets
     }
 }
 
@@ -28,8 +34,10 @@ struct PayloadCache {
     /// What may stay after a commit, because the next message of a payload is mostly not far.
     private let maxBytes: Int
 
-    /// With its share of the payload's own fields.
+    /// Of an entry without its message.
     private static let estimatedEntryBytes = 384
+    /// Of a payload without its entries: also what bounds the number of dirty keys.
+    private static let estimatedKeyBytes = 1_024
 
     init(_ store: Database, maxBytes: Int) {
         self.store = store
@@ -40,15 +48,24 @@ struct PayloadCache {
     mutating func payload(_ id: PayloadID) throws(StreamError) -> CachedPayload {
         if let payload = payloads[id] { return payload }
         let stored = try PayloadStore.load(id, from: store)
-        let payload = CachedPayload(state: stored?.state ?? PayloadState(id: id), timerAt: stored?.timerAt)
+        let payload = CachedPayload(
+            state: stored?.state ?? PayloadState(id: id),
+            timerAt: stored?.timerAt,
+            facets: stored?.facets
+        )
         payloads[id] = payload
         bytes += PayloadCache.estimatedBytes(payload)
         return payload
     }
 
-    mutating func markDirty(_ payload: CachedPayload) {
-        dirtyBytes += PayloadCache.estimatedEntryBytes
-        bytes += PayloadCache.estimatedEntryBytes
+    /// - Parameters:
+    ///   - addedBytes: of the message that changed it.
+    ///   - recordTimestamp: of the record that changed it; nil where a timer did, or it has none.
+    mutating func markDirty(_ payload: CachedPayload, addedBytes: Int, recordTimestamp: Int64?) {
+        payload.changedByRecordAt = payload.changedByRecordAt ?? recordTimestamp
+        let added = PayloadCache.estimatedEntryBytes + addedBytes
+        dirtyBytes += added
+        bytes += added
         if payload.isDirty { return }
         payload.isDirty = true
         dirtyPayloads.append(payload)
@@ -56,7 +73,10 @@ struct PayloadCache {
     }
 
     mutating func committed() {
-        for payload in dirtyPayloads { payload.isDirty = false }
+        for payload in dirtyPayloads {
+            payload.isDirty = false
+            payload.changedByRecordAt = nil
+        }
         dirtyPayloads.removeAll(keepingCapacity: true)
         dirtyBytes = 0
         if bytes > maxBytes {
@@ -66,6 +86,8 @@ struct PayloadCache {
     }
 
     private static func estimatedBytes(_ payload: CachedPayload) -> Int {
-        payload.state.stages.reduce(1) { $0 + $1.entries.count } * estimatedEntryBytes
+        payload.state.stages.reduce(estimatedKeyBytes) { sum, stage in
+            stage.entries.reduce(sum) { $0 + estimatedEntryBytes + ($1.message?.byteCount ?? 0) }
+        }
     }
 }

@@ -14,24 +14,38 @@ final class PayloadProcessor: Processor {
     private var deadLetters: DeadLetters
     private var cache: PayloadCache
     private var timers: PayloadTimers
+    private let index: PayloadIndex
+    private let observers: PayloadTopology.Observers
+    /// Events that are not committed yet.
+    private var told = PayloadActivity.Tally()
     private let tombstones = Counter(label: "payload_tracker_tombstones")
     private let accepted = Counter(label: "payload_tracker_status_messages")
     private let duplicates = Counter(label: "payload_tracker_duplicate_messages")
+    /// Stages that have ended since the last commit.
+    private var ended: [StageDurations.Ended] = []
+    private let latency = Timer(label: "payload_tracker_end_to_end_latency")
+
+    /// So many of the payloads that a commit changed are asked how long they took, so that a commit costs the same however many it has.
+    private static let latencySamples = 100
 
     init(
         _ context: ProcessorContext,
         topics: PayloadTopology.Topics,
         rules: PayloadRules,
-        eventSource: String
+        eventSource: String,
+        observers: PayloadTopology.Observers
     ) throws(StreamError) {
         guard let store = context.store else { throw .incompatible("task \(context.id) has no store") }
         self.context = context
         self.rules = rules
+        self.observers = observers
         decoder = StatusDecoder(vocabulary: rules.vocabulary, statusMessageMaxBytes: rules.statusMessageMaxBytes)
         outcomes = try OutcomeWriter(context, topic: topics.outcomes, source: eventSource)
-        deadLetters = try DeadLetters(context, topic: topics.deadLetter)
+        deadLetters = try DeadLetters(context, topic: topics.deadLetter, activity: observers.activity)
         cache = PayloadCache(store, maxBytes: context.cacheBytes)
-        timers = try PayloadTimers(store, rules: rules)
+        index = try PayloadIndex(store, now: context.clock.now())
+        try PayloadRecomputation.run(in: store, rules: rules, index: index)
+        timers = PayloadTimers(store)
     }
 
     func process(_ record: borrowing ConsumedRecord) throws(StreamError) {
@@ -42,7 +56,7 @@ final class PayloadProcessor: Processor {
         do {
             let message = try decoder.decode(value, recordTimestamp: record.timestamp)
             try checkKey(of: record, message)
-            try fold(message)
+            try fold(message, recordTimestamp: record.timestamp >= 0 ? record.timestamp : nil)
         } catch let refusal as Refusal {
             try deadLetters.send(record, refusal)
         } catch let error as StreamError {
@@ -63,22 +77,33 @@ final class PayloadProcessor: Processor {
         )
     }
 
-    private func fold(_ message: StatusMessage) throws {
+    private func fold(_ message: StatusMessage, recordTimestamp: Int64?) throws {
         let payload = try cache.payload(message.payloadID)
         let result = try payload.state.fold(message, rules: rules)
         accepted.increment()
         switch result {
         case .unchanged: duplicates.increment()
-        case .attributesChanged: try judge(payload, after: .attributes)
-        case .entryAdded: try judge(payload, after: .entry)
+        case .attributesChanged: try judge(payload, after: .attributes, recordTimestamp: recordTimestamp)
+        case .entryAdded:
+            if let stage = StageDurations.Ended(message, in: payload.state) { ended.append(stage) }
+            let addedBytes = message.entry.message?.byteCount ?? 0
+            try judge(payload, after: .entry, addedBytes: addedBytes, recordTimestamp: recordTimestamp)
         }
     }
 
-    private func judge(_ payload: CachedPayload, after change: PayloadState.Change) throws(StreamError) {
+    private func judge(
+        _ payload: CachedPayload,
+        after change: PayloadState.Change,
+        addedBytes: Int = 0,
+        recordTimestamp: Int64? = nil
+    ) throws(StreamError) {
         let now = Timestamp(microseconds: context.clock.now())
         let event = payload.state.judge(after: change, at: now, rules: rules)
-        if let event { try outcomes.send(event) }
-        cache.markDirty(payload)
+        if let event {
+            try outcomes.send(event)
+            told.count(event)
+        }
+        cache.markDirty(payload, addedBytes: addedBytes, recordTimestamp: recordTimestamp)
     }
 
     // MARK: Time
@@ -91,12 +116,9 @@ final class PayloadProcessor: Processor {
             // A timer that its payload does not name was replaced since.
             guard payload.timerAt == due.time else { continue }
             payload.timerAt = nil
-            if payload.state.isExpired(at: now, rules) {
-                payload.state = PayloadState(id: due.id)
-                cache.markDirty(payload)
-            } else {
-                try judge(payload, after: .time)
-            }
+            // What is due is told before the payload goes: a worker may have been down for longer than both times.
+            try judge(payload, after: .time)
+            if payload.state.isExpired(at: now, rules) { payload.state = PayloadState(id: due.id) }
         }
     }
 
@@ -105,40 +127,70 @@ final class PayloadProcessor: Processor {
     var uncommittedBytes: Int { cache.dirtyBytes }
 
     func writeState(_ writer: StateWriter) throws(StreamError) {
+        let now = context.clock.now()
         try timers.writeFired(to: writer.batch)
         for payload in cache.dirtyPayloads {
             try payload.state.id.withUTF8 { key throws(StreamError) in
                 // A payload without stages was removed, and did not come back since.
-                if payload.state.stages.isEmpty {
-                    try timers.set(nil, for: payload, key, in: writer.batch)
+                let isRemoved = payload.state.stages.isEmpty
+                let facets = isRemoved ? nil : PayloadFacets(payload.state, rules: rules)
+                let id = payload.state.id
+                try index.replace(id, key, from: payload.facets, to: facets, at: now, in: writer.batch)
+                payload.facets = facets
+                let timer = isRemoved ? nil : payload.state.nextTimer(rules)
+                try timers.set(timer, for: payload, key, in: writer.batch)
+                if let facets {
+                    try write(payload, facets, key, writer)
+                } else {
                     try withStore { () throws(StoreError) in try writer.batch.delete(PayloadStore.payloads, key: key) }
                     try writer.log(key: key, value: nil)
-                } else {
-                    try timers.set(payload.state.nextTimer(rules), for: payload, key, in: writer.batch)
-                    try write(payload, key, writer)
                 }
             }
         }
+        try index.finish(writer.batch, at: now)
     }
 
-    private func write(_ payload: CachedPayload, _ key: UnsafeRawBufferPointer, _ writer: StateWriter)
-        throws(StreamError)
-    {
-        let encoded: [UInt8]
-        do {
-            encoded = try PayloadStateCodec.encode(payload.state, timerAt: payload.timerAt ?? payload.state.changedAt)
-        } catch {
-            throw .incompatible("payload \(payload.state.id) cannot be encoded: \(error)")
-        }
+    private func write(
+        _ payload: CachedPayload,
+        _ facets: PayloadFacets,
+        _ key: UnsafeRawBufferPointer,
+        _ writer: StateWriter
+    ) throws(StreamError) {
+        let encoded = PayloadStateCodec.encode(payload.state, timerAt: payload.timerAt ?? payload.state.changedAt)
         try encoded.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try writer.log(key: key, value: value)
+        }
+        let stored = PayloadStore.encode(facets, encoded)
+        try stored.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try withStore { () throws(StoreError) in try writer.batch.put(PayloadStore.payloads, key: key, value: value)
             }
         }
     }
 
     func stateCommitted() {
+        observers.waiters.committed(cache.dirtyPayloads.lazy.map(\.state.id))
+        if !told.isEmpty {
+            observers.activity.add(told)
+            told = PayloadActivity.Tally()
+        }
+        if !ended.isEmpty {
+            observers.stageDurations.record(ended)
+            ended.removeAll(keepingCapacity: true)
+        }
+        recordLatency()
         cache.committed()
         timers.committed()
+    }
+
+    /// From the oldest record that changed a payload in this commit until now, for payloads evenly spread over the commit.
+    private func recordLatency() {
+        let now = context.clock.now()
+        let changed = cache.dirtyPayloads
+        let step = changed.count / PayloadProcessor.latencySamples + 1
+        for index in stride(from: 0, to: changed.count, by: step) {
+            guard let timestamp = changed[index].changedByRecordAt else { continue }
+            // Clocks differ.
+            latency.recordSeconds(max(Double(now) / 1e6 - Double(timestamp) / 1e3, 0))
+        }
     }
 }

@@ -1,114 +1,217 @@
 import PayloadModel
-import SwiftProtobuf
 
-/// A payload's state as bytes: `payload_state.proto`, with the time of its timer beside it.
+/// A payload's state as bytes: `payload_state.proto`, with the time of its timer beside it. Fields are written in the order of their
+/// numbers, and those that have their default value are left out, as protoc's code does it.
 enum PayloadStateCodec {
-    /// Of what is stored. A store of another version is refused.
-    static let formatVersion = 1
+    typealias Malformed = ProtobufReader.Malformed
 
-    struct Malformed: Error {}
+    // MARK: Writing
 
-    static func encode(_ state: PayloadState, timerAt: Timestamp) throws -> [UInt8] {
-        var message = PayloadTracker_V1_PayloadState()
-        message.stages = state.stages.map(encode)
-        if let account = state.attributes.account { message.account = encode(account) }
-        if let orgID = state.attributes.orgID { message.orgID = encode(orgID) }
-        if !state.attributes.inventoryIDs.members.isEmpty {
-            message.inventoryIds = encode(state.attributes.inventoryIDs)
+    static func encode(_ state: PayloadState, timerAt: Timestamp) -> [UInt8] {
+        let stageSizes = state.stages.map(size)
+        var writer = ProtobufWriter(capacity: stageSizes.reduce(256) { $0 + $1 + 4 })
+        for (stage, size) in zip(state.stages, stageSizes) {
+            writer.message(1, size: size) { write(stage, to: &$0) }
         }
-        if !state.attributes.systemIDs.members.isEmpty { message.systemIds = encode(state.attributes.systemIDs) }
-        if let date = state.trimmedThrough { message.trimmedThrough = date.microseconds }
-        message.outcome = .init(rawValue: Int(state.outcome.rawValue)) ?? .open
-        message.revision = state.revision
-        message.changedAt = state.changedAt.microseconds
-        message.timerAt = timerAt.microseconds
-        return try message.serializedBytes()
+        let attributes = state.attributes
+        write(2, attributes.account, to: &writer)
+        write(3, attributes.orgID, to: &writer)
+        write(4, attributes.inventoryIDs, to: &writer)
+        write(5, attributes.systemIDs, to: &writer)
+        if let date = state.trimmedThrough { writer.zigzag(6, date.microseconds) }
+        if state.outcome.rawValue != 0 { writer.varint(7, UInt64(state.outcome.rawValue)) }
+        if state.revision != 0 { writer.varint(8, state.revision) }
+        if state.changedAt.microseconds != 0 { writer.zigzag(9, state.changedAt.microseconds) }
+        if timerAt.microseconds != 0 { writer.zigzag(10, timerAt.microseconds) }
+        return writer.bytes
     }
 
-    /// Throws `Malformed`, or what SwiftProtobuf throws, for bytes that are not such a state.
-    static func decode(_ bytes: UnsafeRawBufferPointer, id: PayloadID) throws -> (
+    private static func size(_ stage: Stage) -> Int {
+        var size = ProtobufWriter.size(of: stage.service.string)
+        if let source = stage.source { size += ProtobufWriter.size(of: source.string) }
+        for entry in stage.entries { size += ProtobufWriter.size(ofLength: self.size(entry)) }
+        return size + sizeUnlessZero(stage.firstDate) + sizeUnlessZero(stage.lastDate)
+    }
+
+    private static func size(_ entry: StatusEntry) -> Int {
+        var size = sizeUnlessZero(entry.date)
+        if entry.status.rawValue != 0 { size += ProtobufWriter.size(ofVarint: UInt64(entry.status.rawValue)) }
+        size += ProtobufWriter.size(of: entry.rawStatus.string)
+        if let message = entry.message { size += ProtobufWriter.size(of: message.string) }
+        return size
+    }
+
+    private static func size(_ latest: LatestText) -> Int {
+        ProtobufWriter.size(of: latest.text.string) + sizeUnlessZero(latest.date)
+    }
+
+    private static func sizeUnlessZero(_ date: Timestamp) -> Int {
+        date.microseconds == 0 ? 0 : ProtobufWriter.size(ofZigzag: date.microseconds)
+    }
+
+    /// A stage's service and an entry's word are never empty.
+    private static func write(_ stage: Stage, to writer: inout ProtobufWriter) {
+        writer.string(1, stage.service.string)
+        if let source = stage.source { writer.string(2, source.string) }
+        for entry in stage.entries {
+            writer.message(3, size: size(entry)) { writer in
+                if entry.date.microseconds != 0 { writer.zigzag(1, entry.date.microseconds) }
+                if entry.status.rawValue != 0 { writer.varint(2, UInt64(entry.status.rawValue)) }
+                writer.string(3, entry.rawStatus.string)
+                if let message = entry.message { writer.string(4, message.string) }
+            }
+        }
+        if stage.firstDate.microseconds != 0 { writer.zigzag(4, stage.firstDate.microseconds) }
+        if stage.lastDate.microseconds != 0 { writer.zigzag(5, stage.lastDate.microseconds) }
+    }
+
+    private static func write(_ field: UInt32, _ latest: LatestText?, to writer: inout ProtobufWriter) {
+        guard let latest else { return }
+        writer.message(field, size: size(latest)) { writer in
+            writer.string(1, latest.text.string)
+            if latest.date.microseconds != 0 { writer.zigzag(2, latest.date.microseconds) }
+        }
+    }
+
+    private static func write(_ field: UInt32, _ recent: RecentTexts, to writer: inout ProtobufWriter) {
+        if recent.members.isEmpty { return }
+        let size = recent.members.reduce(recent.isTruncated ? ProtobufWriter.size(ofVarint: 1) : 0) {
+            $0 + ProtobufWriter.size(ofLength: self.size($1))
+        }
+        writer.message(field, size: size) { writer in
+            for member in recent.members { write(1, member, to: &writer) }
+            if recent.isTruncated { writer.varint(2, 1) }
+        }
+    }
+
+    // MARK: Reading
+
+    /// Throws for bytes that are not such a state.
+    static func decode(_ bytes: UnsafeRawBufferPointer, id: PayloadID) throws(Malformed) -> (
         state: PayloadState, timerAt: Timestamp
     ) {
-        let message = try PayloadTracker_V1_PayloadState(serializedBytes: Array(bytes))
-        guard let outcome = Outcome(rawValue: UInt8(truncatingIfNeeded: message.outcome.rawValue)) else {
-            throw Malformed()
+        var stages: [Stage] = []
+        var attributes = Attributes()
+        var trimmedThrough: Timestamp?
+        var outcome = Outcome.open
+        var revision: UInt64 = 0
+        var changedAt = Timestamp(microseconds: 0)
+        var timerAt = Timestamp(microseconds: 0)
+        var reader = ProtobufReader(bytes)
+        while let (field, value) = try reader.next() {
+            switch field {
+            case 1: stages.append(try stage(try value.message()))
+            case 2: attributes.account = try latestText(try value.message())
+            case 3: attributes.orgID = try latestText(try value.message())
+            case 4: attributes.inventoryIDs = try recentTexts(try value.message())
+            case 5: attributes.systemIDs = try recentTexts(try value.message())
+            case 6: trimmedThrough = try date(value)
+            case 7: outcome = try known(Outcome(rawValue: UInt8(clamping: try value.unsigned())))
+            case 8: revision = try value.unsigned()
+            case 9: changedAt = try date(value)
+            case 10: timerAt = try date(value)
+            default: continue
+            }
         }
         let state = PayloadState(
             id: id,
-            stages: try message.stages.map(decode),
-            attributes: Attributes(
-                account: message.hasAccount ? decode(message.account) : nil,
-                orgID: message.hasOrgID ? decode(message.orgID) : nil,
-                inventoryIDs: decode(message.inventoryIds),
-                systemIDs: decode(message.systemIds)
-            ),
-            trimmedThrough: message.hasTrimmedThrough ? Timestamp(microseconds: message.trimmedThrough) : nil,
+            stages: stages,
+            attributes: attributes,
+            trimmedThrough: trimmedThrough,
             outcome: outcome,
-            revision: message.revision,
-            changedAt: Timestamp(microseconds: message.changedAt)
+            revision: revision,
+            changedAt: changedAt
         )
-        return (state, Timestamp(microseconds: message.timerAt))
+        return (state, timerAt)
     }
 
-    private static func encode(_ stage: Stage) -> PayloadTracker_V1_Stage {
-        var message = PayloadTracker_V1_Stage()
-        message.service = stage.service.string
-        if let source = stage.source { message.source = source.string }
-        message.entries = stage.entries.map { entry in
-            var message = PayloadTracker_V1_Entry()
-            message.date = entry.date.microseconds
-            message.status = .init(rawValue: Int(entry.status.rawValue)) ?? .received
-            message.rawStatus = entry.rawStatus.string
-            if let text = entry.message { message.statusMsg = text.string }
-            return message
+    /// The timer of a state's bytes alone, without decoding the rest: that is a small part of the work.
+    static func timerAt(_ bytes: UnsafeRawBufferPointer) throws(Malformed) -> Timestamp {
+        var timerAt = Timestamp(microseconds: 0)
+        var reader = ProtobufReader(bytes)
+        while let (field, value) = try reader.next() {
+            if field == 10 { timerAt = try date(value) }
         }
-        message.firstDate = stage.firstDate.microseconds
-        message.lastDate = stage.lastDate.microseconds
-        return message
+        return timerAt
     }
 
-    private static func decode(_ message: PayloadTracker_V1_Stage) throws -> Stage {
-        let entries = try message.entries.map { entry in
-            guard let status = Status(rawValue: UInt8(truncatingIfNeeded: entry.status.rawValue)) else {
-                throw Malformed()
+    private static func stage(_ message: ProtobufReader) throws(Malformed) -> Stage {
+        var reader = message
+        var service = ""
+        var source: String?
+        var entries: [StatusEntry] = []
+        var firstDate = Timestamp(microseconds: 0)
+        var lastDate = Timestamp(microseconds: 0)
+        while let (field, value) = try reader.next() {
+            switch field {
+            case 1: service = try value.string()
+            case 2: source = try value.string()
+            case 3: entries.append(try entry(try value.message()))
+            case 4: firstDate = try date(value)
+            case 5: lastDate = try date(value)
+            default: continue
             }
-            return StatusEntry(
-                date: Timestamp(microseconds: entry.date),
-                status: status,
-                rawStatus: Text(entry.rawStatus),
-                message: entry.hasStatusMsg ? Text(entry.statusMsg) : nil
-            )
         }
-        let stage = Stage(
-            service: Text(message.service),
-            source: message.hasSource ? Text(message.source) : nil,
-            entries: entries,
-            firstDate: Timestamp(microseconds: message.firstDate),
-            lastDate: Timestamp(microseconds: message.lastDate)
+        return try known(
+            Stage(
+                service: Text(service),
+                source: source.map { Text($0) },
+                entries: entries,
+                firstDate: firstDate,
+                lastDate: lastDate
+            )
         )
-        guard let stage else { throw Malformed() }
-        return stage
     }
 
-    private static func encode(_ latest: LatestText) -> PayloadTracker_V1_LatestText {
-        var message = PayloadTracker_V1_LatestText()
-        message.text = latest.text.string
-        message.date = latest.date.microseconds
-        return message
+    private static func entry(_ message: ProtobufReader) throws(Malformed) -> StatusEntry {
+        var reader = message
+        var entry = StatusEntry(date: Timestamp(microseconds: 0), status: .received, rawStatus: "")
+        while let (field, value) = try reader.next() {
+            switch field {
+            case 1: entry.date = try date(value)
+            case 2: entry.status = try known(Status(rawValue: UInt8(clamping: try value.unsigned())))
+            case 3: entry.rawStatus = Text(try value.string())
+            case 4: entry.message = Text(try value.string())
+            default: continue
+            }
+        }
+        return entry
     }
 
-    private static func decode(_ message: PayloadTracker_V1_LatestText) -> LatestText {
-        LatestText(text: Text(message.text), date: Timestamp(microseconds: message.date))
+    private static func latestText(_ message: ProtobufReader) throws(Malformed) -> LatestText {
+        var reader = message
+        var latest = LatestText(text: "", date: Timestamp(microseconds: 0))
+        while let (field, value) = try reader.next() {
+            switch field {
+            case 1: latest.text = Text(try value.string())
+            case 2: latest.date = try date(value)
+            default: continue
+            }
+        }
+        return latest
     }
 
-    private static func encode(_ recent: RecentTexts) -> PayloadTracker_V1_RecentTexts {
-        var message = PayloadTracker_V1_RecentTexts()
-        message.members = recent.members.map(encode)
-        message.truncated = recent.isTruncated
-        return message
+    private static func recentTexts(_ message: ProtobufReader) throws(Malformed) -> RecentTexts {
+        var reader = message
+        var members: [LatestText] = []
+        var isTruncated = false
+        while let (field, value) = try reader.next() {
+            switch field {
+            case 1: members.append(try latestText(try value.message()))
+            case 2: isTruncated = try value.unsigned() != 0
+            default: continue
+            }
+        }
+        return RecentTexts(members: members, isTruncated: isTruncated)
     }
 
-    private static func decode(_ message: PayloadTracker_V1_RecentTexts) -> RecentTexts {
-        RecentTexts(members: message.members.map(decode), isTruncated: message.truncated)
+    private static func date(_ value: ProtobufReader.Value) throws(Malformed) -> Timestamp {
+        Timestamp(microseconds: try value.zigzag())
+    }
+
+    /// What this version of the schema does not have is not guessed at.
+    private static func known<Found>(_ found: Found?) throws(Malformed) -> Found {
+        guard let found else { throw Malformed() }
+        return found
     }
 }

@@ -13,24 +13,8 @@ struct PayloadTimers {
     private var fired: [[UInt8]] = []
 
     private static let maxFiredAtOnce = 1_000
-    private static let fingerprintKey = Array("timers".utf8)
 
-    /// Computes the timers anew where the settings are not those that they were computed with.
-    init(_ store: Database, rules: PayloadRules) throws(StreamError) {
-        self.store = store
-        let fingerprint = Array(PayloadTimers.fingerprint(rules).utf8)
-        let known = try withStore { () throws(StoreError) in
-            try store.value(PayloadStore.settings, forKey: PayloadTimers.fingerprintKey)
-        }
-        if known != fingerprint { try recompute(rules, fingerprint) }
-    }
-
-    private static func fingerprint(_ rules: PayloadRules) -> String {
-        let ignored = rules.ignoredServices.sorted().map(\.string)
-        let required = rules.requiredServices.sorted().map(\.string)
-        return
-            "\(rules.completionSettle) \(rules.stallAfter) \(rules.retention) \(rules.stageRecovery) \(ignored) \(required)"
-    }
+    init(_ store: Database) { self.store = store }
 
     /// Ids whose timers are due, in their order, with the time of each. Each is given once.
     mutating func due(at now: Timestamp) throws(StreamError) -> [(time: Timestamp, id: PayloadID)] {
@@ -88,45 +72,4 @@ struct PayloadTimers {
     }
 
     mutating func committed() { fired.removeAll(keepingCapacity: true) }
-
-    /// After a change of settings, which may bring timers forward. Goes through all payloads once.
-    private mutating func recompute(_ rules: PayloadRules, _ fingerprint: [UInt8]) throws(StreamError) {
-        do {
-            let batch = WriteBatch(store)
-            var iterator = try store.makeIterator(PayloadStore.payloads)
-            var isValid = try iterator.seekToFirst()
-            while isValid {
-                try recompute(iterator.key, iterator.value, rules, in: batch)
-                if batch.byteCount > 4 << 20 {
-                    try store.write(batch)
-                    batch.clear()
-                }
-                isValid = try iterator.next()
-            }
-            try batch.put(PayloadStore.settings, key: PayloadTimers.fingerprintKey, value: fingerprint)
-            try store.write(batch)
-        } catch let error as StoreError {
-            throw .store(error)
-        } catch {
-            throw .incompatible(
-                "a payload in \(store.path) cannot be read (\(error)); delete that directory, it is rebuilt"
-            )
-        }
-    }
-
-    private func recompute(
-        _ key: UnsafeRawBufferPointer,
-        _ value: UnsafeRawBufferPointer,
-        _ rules: PayloadRules,
-        in batch: WriteBatch
-    ) throws {
-        let id = try PayloadID(normalizing: String(decoding: key, as: UTF8.self))
-        let (state, timerAt) = try PayloadStateCodec.decode(value, id: id)
-        let time = state.nextTimer(rules)
-        guard time < timerAt else { return }
-        let encoded = try PayloadStateCodec.encode(state, timerAt: time)
-        try encoded.withUnsafeBytes { try batch.put(PayloadStore.payloads, key: key, value: $0) }
-        try batch.delete(PayloadStore.timers, key: PayloadStore.timerKey(timerAt, key))
-        try batch.put(PayloadStore.timers, key: PayloadStore.timerKey(time, key), value: [])
-    }
 }

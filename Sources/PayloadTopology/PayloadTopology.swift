@@ -20,6 +20,15 @@ public enum PayloadTopology {
         }
     }
 
+    /// What the processors of a process tell of their work, to whom it may concern.
+    public struct Observers: Sendable {
+        public let waiters = PayloadWaiters()
+        public let activity = PayloadActivity()
+        let stageDurations = StageDurations()
+
+        public init() {}
+    }
+
     /// The topic whose partitions payloads live in.
     public static func payloadTopic(_ topics: Topics, isInputKeyed: Bool) -> String {
         isInputKeyed ? topics.input : topics.repartition
@@ -28,23 +37,35 @@ public enum PayloadTopology {
     /// - Parameters:
     ///   - isInputKeyed: producers key the input by normalised payload id, so that it needs no repartition topic.
     ///   - eventSource: `ce_source` of outcome events.
-    public static func make(topics: Topics, rules: PayloadRules, isInputKeyed: Bool, eventSource: String) -> Topology {
+    public static func make(
+        topics: Topics,
+        rules: PayloadRules,
+        isInputKeyed: Bool,
+        eventSource: String,
+        observers: Observers = Observers()
+    ) -> Topology {
         let payloads = Topology.Source(
             topic: payloadTopic(topics, isInputKeyed: isInputKeyed),
             state: Topology.State(
                 changelog: topics.changelog,
                 columnFamilies: PayloadStore.columnFamilies,
-                formatVersion: PayloadStateCodec.formatVersion,
-                changelogReader: PayloadChangelogReader()
+                formatVersion: PayloadStore.formatVersion,
+                changelogReader: PayloadChangelogReader(rules: rules)
             ),
             upstream: isInputKeyed ? nil : topics.input,
             makeProcessor: { context throws(StreamError) in
-                try PayloadProcessor(context, topics: topics, rules: rules, eventSource: eventSource)
+                try PayloadProcessor(
+                    context,
+                    topics: topics,
+                    rules: rules,
+                    eventSource: eventSource,
+                    observers: observers
+                )
             }
         )
         if isInputKeyed { return Topology(sources: [payloads], topics: specifications(topics, rules, isInputKeyed)) }
         let statuses = Topology.Source(topic: topics.input) { context throws(StreamError) in
-            try RepartitionProcessor(context, topics: topics, rules: rules)
+            try RepartitionProcessor(context, topics: topics, rules: rules, activity: observers.activity)
         }
         return Topology(sources: [statuses, payloads], topics: specifications(topics, rules, isInputKeyed))
     }
@@ -52,10 +73,8 @@ public enum PayloadTopology {
     private static func specifications(_ topics: Topics, _ rules: PayloadRules, _ isInputKeyed: Bool)
         -> [TopicSpecification]
     {
-        // Room for the largest state: history, current and telling entries of all stages, two sets of ids, and headers. An event's
-        // JSON may take six bytes for one.
-        let largestState =
-            rules.historyMaxBytes * 2 + PayloadRules.maxStages * 2 * (rules.statusMessageMaxBytes + 1_024) + (1 << 20)
+        // An event's JSON may take six bytes for one, but holds only a part of it.
+        let largestState = PayloadState.largestBytes(rules) + (1 << 20)
         var specifications = [
             TopicSpecification(name: topics.input, role: .input),
             TopicSpecification(

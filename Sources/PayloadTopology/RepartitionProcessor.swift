@@ -14,7 +14,9 @@ final class RepartitionProcessor: Processor {
     private var deadLetters: DeadLetters
     private let tombstones = Counter(label: "payload_tracker_tombstones")
 
-    init(_ context: ProcessorContext, topics: PayloadTopology.Topics, rules: PayloadRules) throws(StreamError) {
+    init(_ context: ProcessorContext, topics: PayloadTopology.Topics, rules: PayloadRules, activity: PayloadActivity)
+        throws(StreamError)
+    {
         self.context = context
         decoder = StatusDecoder(vocabulary: rules.vocabulary, statusMessageMaxBytes: rules.statusMessageMaxBytes)
         repartition = try context.output(topics.repartition, lane: .repartition)
@@ -23,7 +25,7 @@ final class RepartitionProcessor: Processor {
         }
         partitionCount = entry.partitionCount
         maxMessageBytes = entry.maxMessageBytes
-        deadLetters = try DeadLetters(context, topic: topics.deadLetter)
+        deadLetters = try DeadLetters(context, topic: topics.deadLetter, activity: activity)
     }
 
     func process(_ record: borrowing ConsumedRecord) throws(StreamError) {

@@ -7,6 +7,11 @@ enum Interruption {
 
     static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
+    /// Until a service takes the two signals over there is nothing that would have to be ended well.
+    static func exitUntilServing() {
+        for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(0) } }
+    }
+
     /// From here on the two signals are wishes.
     static func install() {
         for number in [SIGINT, SIGTERM] {

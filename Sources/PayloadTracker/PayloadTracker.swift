@@ -7,7 +7,12 @@ struct PayloadTracker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "payload-tracker",
         abstract: "Follows payloads through the services that process them, from their status messages in Kafka.",
-        subcommands: [Serve.self, Demo.self, Send.self, Get.self, Simulate.self, SettingsReference.self]
+        version: Version.current,
+        subcommands: [
+            Serve.self, Demo.self, Send.self, Get.self, Watch.self, StatusCommand.self, Topics.self, Simulate.self,
+            State.self,
+            Reset.self, SettingsReference.self,
+        ]
     )
 
     /// Runs the command. Everything that is wrong with what the user gave exits with 2, and every failure is one line

@@ -5,7 +5,7 @@ public protocol HealthReporter: Sendable {
 }
 
 /// Whether the process makes progress. An orchestrator restarts it when it does not.
-public struct HealthReport: Sendable, Encodable {
+public struct HealthReport: Sendable {
     public var healthy: Bool
     /// What is wrong, a sentence each.
     public var problems: [String]
@@ -14,20 +14,10 @@ public struct HealthReport: Sendable, Encodable {
         self.healthy = healthy
         self.problems = problems
     }
-
-    private enum CodingKeys: String, CodingKey {
-        case status, problems
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(healthy ? "ok" : "failing", forKey: .status)
-        try container.encode(problems, forKey: .problems)
-    }
 }
 
 /// Whether all assigned partitions are restored and running.
-public struct ReadinessReport: Sendable, Encodable {
+public struct ReadinessReport: Sendable {
     public var ready: Bool
     /// What has to happen first, a sentence each.
     public var waitingFor: [String]
@@ -35,16 +25,5 @@ public struct ReadinessReport: Sendable, Encodable {
     public init(ready: Bool, waitingFor: [String]) {
         self.ready = ready
         self.waitingFor = waitingFor
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case status
-        case waitingFor = "waiting_for"
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(ready ? "ready" : "not-ready", forKey: .status)
-        try container.encode(waitingFor, forKey: .waitingFor)
     }
 }

@@ -1,36 +1,60 @@
 import PayloadModel
 
-/// Where the service reads payloads: committed state only.
+/// Where the service reads the payloads of its own instance: committed state only.
 ///
 /// The methods are called from many tasks at once, on the cooperative pool: an implementation that waits for a disk
 /// does so elsewhere.
 public protocol PayloadReader: Sendable {
     /// The payload and who answered, or nil when it is unknown.
-    func document(_ id: PayloadID) async throws(ReadFailure) -> LocatedDocument?
+    ///
+    /// - Parameter takesStale: a standby's store will do where no task of this instance has the partition running.
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument?
 
     /// The history, newest first, at most `limit` entries or all of it; nil when the payload is unknown.
-    func statuses(_ id: PayloadID, limit: Int?) async throws(ReadFailure) -> [StatusReport]?
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses?
 }
 
 /// Why a question about a payload cannot be answered.
 public enum ReadFailure: Error, Sendable {
+    /// The partition is not on this instance: its owner has to be asked.
+    case elsewhere(partition: Int32)
     /// No instance can answer for the partition now: a 503 with `Retry-After`. The reason is told to the client.
     case noOwner(partition: Int32?, reason: String, retryAfterSeconds: Int)
     /// The store cannot be read: a 500. The reason goes to the log and not to the client.
     case store(String)
 }
 
+/// A payload's history and how far behind it may be.
+public struct LocatedStatuses: Sendable, Encodable, Staleable {
+    public let data: [StatusReport]
+    public let stalenessRecords: Int64
+
+    /// - Parameter stalenessRecords: as in `LocatedDocument`.
+    public init(data: [StatusReport], stalenessRecords: Int64 = 0) {
+        self.data = data
+        self.stalenessRecords = stalenessRecords
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case data
+    }
+}
+
 /// A payload's document and who answered with it.
-public struct LocatedDocument: Sendable, Encodable {
+public struct LocatedDocument: Sendable, Encodable, Staleable {
     public let document: PayloadDocument
     public let partition: Int32
     /// The URL of the instance whose store was read.
     public let servedBy: String
+    public let stalenessRecords: Int64
 
-    public init(document: PayloadDocument, partition: Int32, servedBy: String) {
+    /// - Parameter stalenessRecords: records of the changelog that the store lacked at the end that it last knew of, at most; 0 for the
+    ///   store of a running task.
+    public init(document: PayloadDocument, partition: Int32, servedBy: String, stalenessRecords: Int64 = 0) {
         self.document = document
         self.partition = partition
         self.servedBy = servedBy
+        self.stalenessRecords = stalenessRecords
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -38,7 +62,7 @@ public struct LocatedDocument: Sendable, Encodable {
         case servedBy = "served_by"
     }
 
-    /// One JSON object: the document's own fields, and beside them these two.
+    /// One JSON object: the document's own fields, and beside them these two. The staleness is for those who ask for it.
     public func encode(to encoder: any Encoder) throws {
         try document.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)

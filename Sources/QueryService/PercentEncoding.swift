@@ -18,6 +18,23 @@ extension Substring {
     }
 }
 
+extension String {
+    /// As RFC 3986 has it (section 2.3), for a part of a path or a query.
+    var percentEncoded: String {
+        var text = ""
+        for byte in utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                text.unicodeScalars.append(UnicodeScalar(byte))
+            default: text += "%\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
+            }
+        }
+        return text
+    }
+}
+
 extension UInt8 {
     fileprivate var hexDigitValue: UInt8? {
         switch self {

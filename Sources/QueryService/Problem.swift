@@ -6,20 +6,30 @@ struct Problem: Error, Encodable {
     /// A sentence a person can act on. Nothing from the inside: that goes to the log.
     let detail: String
     var retryAfterSeconds: Int?
+    /// What the client has to show (RFC 9110, section 11.6.1).
+    var challenge: String?
+    /// A further member of the object, for programs (section 3.2).
+    var list: (name: String, sentences: [String])?
 
     static func badRequest(_ detail: String) -> Problem { Problem(status: .badRequest, detail: detail) }
     static func notFound(_ detail: String) -> Problem { Problem(status: .notFound, detail: detail) }
 
-    private enum CodingKeys: String, CodingKey {
-        case type, title, status, detail
+    private struct Member: CodingKey, ExpressibleByStringLiteral {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init(stringLiteral value: String) { stringValue = value }
+        init?(intValue: Int) { nil }
     }
 
     func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
+        var container = encoder.container(keyedBy: Member.self)
         // RFC 9457, section 4.2.1: the problem is what the status code says, and the title its phrase.
-        try container.encode("about:blank", forKey: .type)
-        try container.encode(status.reasonPhrase, forKey: .title)
-        try container.encode(status.code, forKey: .status)
-        try container.encode(detail, forKey: .detail)
+        try container.encode("about:blank", forKey: "type")
+        try container.encode(status.reasonPhrase, forKey: "title")
+        try container.encode(status.code, forKey: "status")
+        try container.encode(detail, forKey: "detail")
+        if let list { try container.encode(list.sentences, forKey: Member(stringValue: list.name)) }
     }
 }

@@ -22,6 +22,12 @@ struct QueryParameters {
         self.values = values
     }
 
+    /// A parameter's value as it was given.
+    func text(_ name: String) -> String? { values[name] }
+
+    /// Values of those of the parameters that are given, by name.
+    func texts(_ names: Set<String>) -> [String: String] { values.filter { names.contains($0.key) } }
+
     /// A whole number in decimal digits; nil when it is not given.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = values[name] else { return nil }

@@ -9,18 +9,35 @@ import ServiceLifecycle
 ///
 /// It routes by itself: Hummingbird's router has a 404 for a wrong method, and errors of its own form.
 package struct QueryResponder: HTTPResponder {
-    package typealias Context = BasicRequestContext
+    package typealias Context = QueryContext
 
     let reader: any PayloadReader
+    let lists: any PayloadListReader
+    let summary: any SummaryReader
+    let watcher: any PayloadWatcher
+    let partitions: any PartitionReader
+    let outcomes: any OutcomeSource
+    /// Nil: this instance is alone.
+    let peers: Peers?
+    /// Nil: anyone may ask.
+    let tokens: AccessTokens?
     let health: any HealthReporter
     let metrics: PrometheusMetrics
     let requestMetrics: RequestMetrics
+    let payloadMetrics: PayloadMetrics
     let logger: Logger
+    private let page = Page()
+    private let costly = CostlyRequests()
 
-    /// The greatest history that the settings allow to be kept.
-    private static let maxStatuses = 100_000
+    private static let pageLimit = 50
+    private static let maxPageLimit = 500
+    /// Far more than the settings allow to be kept.
+    private static let maxStatuses = 1_000_000
     private static let maxWait = Duration.seconds(60)
-    private static let waitStep = Duration.milliseconds(100)
+    /// After which a waiting request looks again by itself, at a standby: nobody tells of what that takes over.
+    private static let staleWaitStep = Duration.seconds(2)
+    /// Elsewhere it is woken. Thousands may wait, so that each look without need counts.
+    private static let waitStep = Duration.seconds(15)
     /// Of a path with its query.
     private static let maxTargetBytes = 8 << 10
 
@@ -29,20 +46,30 @@ package struct QueryResponder: HTTPResponder {
         let route = Route(path: request.uri.path)
         var response: Response
         do {
-            response = try await answer(request, route)
+            // Those of instances are bounded where they begin.
+            if route.isCostly && request.headers[.trackerInstance] == nil {
+                response = try await costly.run { try await answer(request, route, context) }
+            } else {
+                response = try await answer(request, route, context)
+            }
         } catch let problem as Problem {
-            response = Response(problem)
+            response = route.response(to: problem)
         } catch {
             logger.error("a request for \(route.name) failed: \(error)")
-            response = Response(Problem(status: .internalServerError, detail: "the log of this instance says why"))
+            let problem = Problem(status: .internalServerError, detail: "the log of this instance says why")
+            response = route.response(to: problem)
         }
         response.headers[.cacheControl] = "no-store"
         response.headers[.xContentTypeOptions] = "nosniff"
         requestMetrics.record(route, code: response.status.code, duration: .now - start)
-        return request.method == .head ? response.createHeadResponse() : response
+        guard request.method == .head else { return response }
+        var head = response.createHeadResponse()
+        // The length of what a GET would bring (RFC 9110, section 8.6), which a stream does not have.
+        head.headers[.contentLength] = response.headers[.contentLength]
+        return head
     }
 
-    private func answer(_ request: Request, _ route: Route) async throws -> Response {
+    func answer(_ request: Request, _ route: Route, _ context: Context) async throws -> Response {
         switch request.method {
         case .get, .head: break
         case .options: return .options
@@ -50,54 +77,230 @@ package struct QueryResponder: HTTPResponder {
             throw Problem(status: .methodNotAllowed, detail: "\(request.method) is not for this service: it only reads")
         }
         guard request.uri.string.utf8.count <= QueryResponder.maxTargetBytes else {
-            throw Problem(
-                status: .uriTooLong,
-                detail: "path and query have more than \(QueryResponder.maxTargetBytes) bytes"
-            )
+            throw Problem.badRequest("path and query have more than \(QueryResponder.maxTargetBytes) bytes")
         }
+        let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: tokens == nil)
+        let access = try access(to: route, request.headers, origin)
         let query = request.uri.query
         switch route {
-        case .payload(let id): return try await payload(id, query)
-        case .statuses(let id): return try await statuses(id, query)
-        case .healthz: return try healthz(query)
-        case .readyz: return try readyz(query)
-        case .metrics: return try exposition(query)
+        case .page: return page.response()
+        case .payloads: return try await payloads(query, origin, access)
+        case .payload(let id): return try await payload(id, query, origin, access)
+        case .statuses(let id): return try await statuses(id, query, origin, access)
+        case .outcomes: return try await outcomes(request, query, access, context)
+        case .summary:
+            try access.needsAll("the summary")
+            return try await summary(query, origin)
+        case .partitions:
+            try access.needsAll("the list of partitions")
+            return try await partitions(query, origin)
+        case .healthz: return try healthz()
+        case .readyz: return try readyz()
+        case .metrics: return await exposition()
+        case .compatible(let route): return try await compatible(route, query, request.headers, context)
         case .unknown: throw Problem.notFound("there is nothing at \(request.uri.path)")
         }
     }
 
-    // MARK: Payloads
-
-    private func payload(_ segment: Substring, _ query: String?) async throws -> Response {
-        let id = try QueryResponder.id(segment)
-        let parameters = try QueryParameters(query, allowed: ["wait", "local", "stale"])
-        try QueryResponder.checkInstanceChoice(parameters)
-        let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
-        guard let found = try await document(id, within: wait) else { throw QueryResponder.unknown(id) }
-        return try .json(found)
+    private func access(to route: Route, _ headers: HTTPFields, _ origin: RequestOrigin) throws(Problem) -> Access {
+        guard origin == .client, let tokens, let scope = route.scope else { return .all }
+        return try tokens.access(headers, for: scope)
     }
 
-    /// The payload once its outcome is no longer open, or as it is when `wait` has passed or the server shuts down.
-    private func document(_ id: PayloadID, within wait: Duration) async throws(Problem) -> LocatedDocument? {
+    // MARK: Payloads
+
+    private func payload(
+        _ segment: Substring,
+        _ query: String?,
+        _ origin: RequestOrigin,
+        _ access: Access
+    ) async throws -> Response {
+        let id = try QueryResponder.id(segment)
+        let parameters = try QueryParameters(query, allowed: origin.parameters.union(["wait", "local", "stale"]))
+        let choice = try InstanceChoice(parameters, origin, access)
+        let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
         let deadline = ContinuousClock.now + wait
-        while true {
-            let found = try await read { () async throws(ReadFailure) in try await reader.document(id) }
-            if let found, found.document.outcome != .open { return found }
-            let isEnding = Task.isCancelled || Task.isShuttingDownGracefully
-            if isEnding || ContinuousClock.now >= deadline { return found }
-            // A sleep that is cancelled returns at once, and the loop ends above.
-            try? await Task.sleep(until: min(deadline, .now + QueryResponder.waitStep))
+        return try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
+            try await document(id, of: choice.orgID, until: deadline, takesStale: takesStale)
+        } respond: { found in
+            guard let found else { throw QueryResponder.unknown(id) }
+            return try choice.json(found)
+        } target: { wait in
+            "/v1/payloads/\(segment)?wait=\(wait.wholeMilliseconds)ms\(choice.rest)"
         }
     }
 
-    private func statuses(_ segment: Substring, _ query: String?) async throws -> Response {
+    /// The payload once its outcome is no longer open, or as it is at the deadline or when the server shuts down.
+    ///
+    /// - Parameter orgID: a payload of another organisation is as good as unknown, in how long the answer takes, too; nil: it may be of any.
+    private func document(
+        _ id: PayloadID,
+        of orgID: Text?,
+        until deadline: ContinuousClock.Instant,
+        takesStale: Bool
+    ) async throws(ReadFailure) -> LocatedDocument? {
+        while true {
+            // Before the look, so that no change is missed after it.
+            let changes = deadline > .now ? watcher.changes(of: id) : nil
+            let found = try await document(id, of: orgID, takesStale: takesStale)
+            if let found, found.document.outcome != .open { return found }
+            let isEnding = Task.isCancelled || Task.isShuttingDownGracefully
+            if isEnding || ContinuousClock.now >= deadline { return found }
+            if let changes {
+                let step = takesStale ? QueryResponder.staleWaitStep : QueryResponder.waitStep
+                await QueryResponder.next(of: changes, until: min(deadline, .now + step))
+            }
+        }
+    }
+
+    private func document(_ id: PayloadID, of orgID: Text?, takesStale: Bool) async throws(ReadFailure)
+        -> LocatedDocument?
+    {
+        let found = try await reader.document(id, takesStale: takesStale)
+        return orgID == nil || found?.document.orgID == orgID ? found : nil
+    }
+
+    /// Returns with the next change, when the time has come, or when the server shuts down.
+    private static func next(of changes: AsyncStream<Void>, until time: ContinuousClock.Instant) async {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for await _ in changes { return } }
+                group.addTask { try? await Task.sleep(until: time) }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func statuses(
+        _ segment: Substring,
+        _ query: String?,
+        _ origin: RequestOrigin,
+        _ access: Access
+    ) async throws -> Response {
         let id = try QueryResponder.id(segment)
-        let parameters = try QueryParameters(query, allowed: ["limit", "local", "stale"])
-        try QueryResponder.checkInstanceChoice(parameters)
+        let parameters = try QueryParameters(query, allowed: origin.parameters.union(["limit", "local", "stale"]))
+        let choice = try InstanceChoice(parameters, origin, access)
         let limit = try parameters.integer("limit", in: 1...QueryResponder.maxStatuses)
-        let found = try await read { () async throws(ReadFailure) in try await reader.statuses(id, limit: limit) }
-        guard let found else { throw QueryResponder.unknown(id) }
-        return try .json(["data": found])
+        return try await answer(choice, wait: { .zero }) { (takesStale) async throws(ReadFailure) in
+            try await statuses(id, of: choice.orgID, limit: limit, takesStale: takesStale)
+        } respond: { found in
+            guard let found else { throw QueryResponder.unknown(id) }
+            return try choice.json(found)
+        } target: { _ in
+            "/v1/payloads/\(segment)/statuses?\(limit.map { "limit=\($0)" } ?? "")\(choice.rest)"
+        }
+    }
+
+    private func statuses(
+        _ id: PayloadID,
+        of orgID: Text?,
+        limit: Int?,
+        takesStale: Bool
+    ) async throws(ReadFailure) -> LocatedStatuses? {
+        // A history does not say whose it is.
+        if orgID != nil, try await document(id, of: orgID, takesStale: takesStale) == nil { return nil }
+        return try await reader.statuses(id, limit: limit, takesStale: takesStale)
+    }
+
+    /// Answers from this instance's stores or, where the payload's partition is elsewhere, has the owner answer. A standby, this instance
+    /// or another one, is asked after the owner.
+    ///
+    /// - Parameters:
+    ///   - wait: what is left of the time that the client grants.
+    ///   - target: path and query for another instance.
+    private func answer<Found>(
+        _ choice: InstanceChoice,
+        wait: () -> Duration,
+        read: @escaping (_ takesStale: Bool) async throws(ReadFailure) -> Found,
+        respond: @escaping (Found) throws -> Response,
+        target: @escaping (_ wait: Duration) -> String
+    ) async throws -> Response {
+        let others = choice.mayAskOthers ? peers : nil
+        let found: Found
+        do {
+            found = try await read(choice.takesStale && others == nil)
+        } catch {
+            guard let others, let partition = choice.partition(toAskOthersFor: error) else {
+                throw problem(error, choice.origin)
+            }
+            return await Forwarder(
+                peers: others,
+                partition: partition,
+                wait: max(wait(), .zero),
+                target: target,
+                standby: choice.takesStale ? { try respond(try await read(true)) } : nil
+            )
+            .answer()
+        }
+        return try respond(found)
+    }
+
+    private func payloads(_ query: String?, _ origin: RequestOrigin, _ access: Access) async throws -> Response {
+        let others: Set<String> = ["limit", "cursor", "local", "stale", "partial"]
+        let parameters = try QueryParameters(query, allowed: PayloadFilter.names.union(others))
+        let choice = try InstanceChoice(parameters, origin)
+        let isPartial = try parameters.flag("partial", word: "allowed")
+        let request = try QueryResponder.pageRequest(parameters, access, takesStale: choice.takesStale)
+        let page: MergedPage
+        if let peers, choice.mayAskOthers {
+            let gatherer = ListGatherer(
+                peers: peers,
+                request: request,
+                query: access.restricted(query ?? "", parameters)
+            )
+            page = try await gatherer.page(isPartial: isPartial) { (request) async throws(Problem) in
+                try await ownPart(request, origin)
+            }
+        } else {
+            page = MergedPage(try await ownPart(request, origin))
+            // Who asks for this instance alone expects no other's payloads.
+            if choice.mayAskOthers && !isPartial, let problem = page.incompleteness { throw problem }
+        }
+        return try .json(
+            PageAnswer(
+                data: page.items.map(\.object),
+                nextCursor: page.next.map { PageCursor.encode($0, request.filter) },
+                missing: isPartial || !choice.mayAskOthers ? page.missing.sorted() : nil,
+                standbys: choice.takesStale ? page.standbys : nil
+            )
+        )
+    }
+
+    private func ownPart(_ request: PageRequest, _ origin: RequestOrigin) async throws(Problem) -> MergedPage.Part {
+        try MergedPage.Part(
+            try await read(origin) { () async throws(ReadFailure) in try await lists.page(request) }
+        )
+    }
+
+    private static func pageRequest(
+        _ parameters: QueryParameters,
+        _ access: Access,
+        takesStale: Bool
+    ) throws(Problem) -> PageRequest {
+        var filter: PayloadFilter
+        do throws(PayloadFilter.Refusal) {
+            filter = try PayloadFilter(parameters.texts(PayloadFilter.names))
+        } catch {
+            throw .badRequest("\(error)")
+        }
+        if let orgID = access.orgID {
+            guard filter.orgID ?? orgID == orgID else {
+                throw Problem(status: .forbidden, detail: "this token does not show payloads of that org_id")
+            }
+            filter.orgID = orgID
+        }
+        let limit = try parameters.integer("limit", in: 1...maxPageLimit) ?? pageLimit
+        var request = PageRequest(filter: filter, start: nil, limit: limit, takesStale: takesStale)
+        if let cursor = parameters.text("cursor") {
+            request.start = PageCursor.decode(cursor, filter)
+            if request.start == nil {
+                throw .badRequest(
+                    "cursor is not one that this question was answered with: take next_cursor as it is, with the same filters"
+                )
+            }
+        }
+        return request
     }
 
     private static func id(_ segment: Substring) throws(Problem) -> PayloadID {
@@ -113,46 +316,106 @@ package struct QueryResponder: HTTPResponder {
 
     private static func unknown(_ id: PayloadID) -> Problem { .notFound("no payload \(id) is known") }
 
-    /// `local` and `stale` choose among instances. This one asks no other and has no standby: they change nothing yet.
-    private static func checkInstanceChoice(_ parameters: QueryParameters) throws(Problem) {
-        _ = try parameters.flag("local", word: "true")
-        _ = try parameters.flag("stale", word: "allowed")
+    func read<Answer>(_ origin: RequestOrigin, _ lookUp: () async throws(ReadFailure) -> Answer)
+        async throws(Problem)
+        -> Answer
+    {
+        do { return try await lookUp() } catch { throw problem(error, origin) }
     }
 
-    private func read<Answer>(_ lookUp: () async throws(ReadFailure) -> Answer) async throws(Problem) -> Answer {
-        do {
-            return try await lookUp()
-        } catch {
-            switch error {
-            case .noOwner(_, let reason, let seconds):
-                throw Problem(status: .serviceUnavailable, detail: reason, retryAfterSeconds: seconds)
-            case .store(let reason):
-                logger.error("a payload could not be read: \(reason)")
-                throw Problem(
-                    status: .internalServerError,
-                    detail: "the payload cannot be read; the log of this instance says why"
-                )
-            }
+    private func problem(_ failure: ReadFailure, _ origin: RequestOrigin) -> Problem {
+        switch failure {
+        case .elsewhere(let partition):
+            let detail = "partition \(partition) is not on this instance"
+            // RFC 9110, section 15.5.20: who asks has to look for another one.
+            return origin == .instance
+                ? Problem(status: .misdirectedRequest, detail: detail) : .unavailable(detail, retryAfterSeconds: 2)
+        case .noOwner(_, let reason, let seconds):
+            return .unavailable(reason, retryAfterSeconds: seconds)
+        case .store(let reason):
+            logger.error("a payload could not be read: \(reason)")
+            return Problem(
+                status: .internalServerError,
+                detail: "the payload cannot be read; the log of this instance says why"
+            )
         }
+    }
+
+    private func partitions(_ query: String?, _ origin: RequestOrigin) async throws -> Response {
+        let choice = try InstanceChoice(try QueryParameters(query, allowed: ["local"]), origin)
+        let own = try await read(origin) { () async throws(ReadFailure) in try await partitions.partitions() }
+        guard choice.mayAskOthers, let peers else { return try .json(own) }
+        return try .json(await PartitionGatherer(peers: peers).merged(own))
     }
 
     // MARK: Probes and metrics
 
-    private func healthz(_ query: String?) throws -> Response {
-        _ = try QueryParameters(query)
+    // What orchestrators add to the path of a probe (`?verbose`, a time against caches) is nobody's question.
+
+    private func healthz() throws -> Response {
         let report = health.health
-        return try .json(report, status: report.healthy ? .ok : .serviceUnavailable)
+        if report.healthy { return try .json(["status": "ok"]) }
+        throw QueryResponder.unavailable("problems", report.problems)
     }
 
-    private func readyz(_ query: String?) throws -> Response {
-        _ = try QueryParameters(query)
+    private func readyz() throws -> Response {
         let report = health.readiness
-        return try .json(report, status: report.ready ? .ok : .serviceUnavailable)
+        if report.ready { return try .json(["status": "ready"]) }
+        throw QueryResponder.unavailable("waiting_for", report.waitingFor)
     }
 
-    private func exposition(_ query: String?) throws -> Response {
-        _ = try QueryParameters(query)
-        let text = ByteBuffer(string: metrics.exposition())
+    private static func unavailable(_ name: String, _ sentences: [String]) -> Problem {
+        Problem(
+            status: .serviceUnavailable,
+            detail: sentences.joined(separator: "; "),
+            retryAfterSeconds: 5,
+            list: (name, sentences)
+        )
+    }
+
+    private func exposition() async -> Response {
+        if let part = try? await summary.summary() { payloadMetrics.record(part) }
+        let text = ByteBuffer(string: await metrics.scrape())
         return Response(status: .ok, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text)
+    }
+}
+
+/// Which instances may answer: `?local=true` allows this one alone, `?stale=allowed` those that stand by, too.
+struct InstanceChoice {
+    let origin: RequestOrigin
+    let mayAskOthers: Bool
+    let takesStale: Bool
+    /// The one organisation whose payloads may be told of; nil: all.
+    let orgID: Text?
+    /// What the owner has to know of it: parameters, each with an `&` before it.
+    let rest: String
+
+    init(_ parameters: QueryParameters, _ origin: RequestOrigin, _ access: Access = .all) throws(Problem) {
+        let isLocal = try parameters.flag("local", word: "true")
+        takesStale = try parameters.flag("stale", word: "allowed")
+        self.origin = origin
+        mayAskOthers = origin == .client && !isLocal
+        orgID = origin.parameters.contains("org_id") ? parameters.text("org_id").map { Text($0) } : access.orgID
+        rest = (takesStale ? "&stale=allowed" : "") + (orgID.map { "&org_id=\($0.string.percentEncoded)" } ?? "")
+    }
+
+    /// The partition of a question that this instance's running tasks do not answer, where others may; nil: they may not. One that is about
+    /// to run here has no other owner, but perhaps a standby.
+    func partition(toAskOthersFor failure: ReadFailure) -> Int32? {
+        switch failure {
+        case .elsewhere(let partition): partition
+        case .noOwner(let partition, _, _): takesStale ? partition : nil
+        case .store: nil
+        }
+    }
+
+    func json(_ answer: some Staleable) throws -> Response {
+        takesStale ? try .json(AnswerWithStaleness(answer: answer)) : try .json(answer)
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 {
+        components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
     }
 }

@@ -23,8 +23,8 @@ public struct QueryServer: Service {
     private let logger: Logger
     private let onServerRunning: @Sendable (Int) async -> Void
 
-    /// Further connections wait until one of these ends: the stores need file descriptors, too.
-    private static let maxConnections = 1_024
+    /// Further connections wait until one of these ends. Many only wait for a payload, which costs some 20 KiB each.
+    private static let maxConnections = 4_096
     /// After which a connection without a request under way is closed.
     private static let idleTimeout = TimeAmount.seconds(60)
     /// Of a request's header; a longer one is answered with a bare 400 by Hummingbird, before anything here sees it.
@@ -35,11 +35,20 @@ public struct QueryServer: Service {
     )
 
     /// - Parameters:
+    ///   - peers: the other instances; nil: there are none.
+    ///   - tokens: who may ask; nil: anyone.
     ///   - metrics: what `/metrics` shows; the endpoint's own metrics are added to it.
     ///   - onServerRunning: told the port once the endpoint listens.
     public init(
         configuration: Configuration,
         reader: any PayloadReader,
+        lists: any PayloadListReader,
+        summary: any SummaryReader,
+        watcher: any PayloadWatcher,
+        partitions: any PartitionReader,
+        outcomes: any OutcomeSource,
+        peers: Peers? = nil,
+        tokens: AccessTokens? = nil,
         health: any HealthReporter,
         metrics: PrometheusMetrics,
         logger: Logger,
@@ -50,9 +59,17 @@ public struct QueryServer: Service {
         self.onServerRunning = onServerRunning
         responder = QueryResponder(
             reader: reader,
+            lists: lists,
+            summary: summary,
+            watcher: watcher,
+            partitions: partitions,
+            outcomes: outcomes,
+            peers: peers,
+            tokens: tokens,
             health: health,
             metrics: metrics,
             requestMetrics: RequestMetrics(factory: metrics),
+            payloadMetrics: PayloadMetrics(factory: metrics),
             logger: logger
         )
     }

@@ -9,12 +9,13 @@ extension Response {
         Response(status: status, contentType: "application/json; charset=utf-8", body: try encode(value))
     }
 
-    /// A problem, with the headers that its status asks for (RFC 9110, sections 10.2.1 and 10.2.3).
+    /// A problem, with the headers that its status asks for (RFC 9110, sections 10.2.1, 10.2.3 and 11.6.1).
     init(_ problem: Problem) {
         // Numbers and strings always encode; were it otherwise, the status alone would still tell the client most.
         let body = (try? Response.encode(problem)) ?? ByteBuffer()
         self.init(status: problem.status, contentType: "application/problem+json", body: body)
         if problem.status == .methodNotAllowed { headers[.allow] = Response.allowedMethods }
+        headers[.wwwAuthenticate] = problem.challenge
         if let seconds = problem.retryAfterSeconds { headers[.retryAfter] = "\(seconds)" }
     }
 

@@ -16,6 +16,40 @@ public struct StoreStatistics: Hashable, Sendable {
     public let flushBytesWritten, compactionBytesRead, compactionBytesWritten: UInt64
     /// Microseconds that writers waited because flushes or compactions were behind.
     public let writeStallMicroseconds: UInt64
+
+    /// What two databases, or one over two openings, have done together.
+    public static func + (a: StoreStatistics, b: StoreStatistics) -> StoreStatistics {
+        StoreStatistics(
+            blockCacheHits: a.blockCacheHits + b.blockCacheHits,
+            blockCacheMisses: a.blockCacheMisses + b.blockCacheMisses,
+            bloomFilterUseful: a.bloomFilterUseful + b.bloomFilterUseful,
+            keysRead: a.keysRead + b.keysRead,
+            keysWritten: a.keysWritten + b.keysWritten,
+            bytesRead: a.bytesRead + b.bytesRead,
+            bytesWritten: a.bytesWritten + b.bytesWritten,
+            walBytes: a.walBytes + b.walBytes,
+            flushBytesWritten: a.flushBytesWritten + b.flushBytesWritten,
+            compactionBytesRead: a.compactionBytesRead + b.compactionBytesRead,
+            compactionBytesWritten: a.compactionBytesWritten + b.compactionBytesWritten,
+            writeStallMicroseconds: a.writeStallMicroseconds + b.writeStallMicroseconds
+        )
+    }
+
+    /// Nothing done.
+    public static let zero = StoreStatistics(
+        blockCacheHits: 0,
+        blockCacheMisses: 0,
+        bloomFilterUseful: 0,
+        keysRead: 0,
+        keysWritten: 0,
+        bytesRead: 0,
+        bytesWritten: 0,
+        walBytes: 0,
+        flushBytesWritten: 0,
+        compactionBytesRead: 0,
+        compactionBytesWritten: 0,
+        writeStallMicroseconds: 0
+    )
 }
 
 extension Database {
@@ -45,6 +79,17 @@ extension Database {
             var value: UInt64 = 0
             let handle = try open.handle(of: family)
             return rocksdb_property_int_cf(open.pointer, handle, name, &value) == 0 ? value : nil
+        }
+    }
+
+    /// The sum of one of RocksDB's number properties over all column families, which must be one that each has for itself. 0 when
+    /// RocksDB has none of that name.
+    public func totalProperty(_ name: String) throws(StoreError) -> UInt64 {
+        try withOpen { open throws(StoreError) in
+            open.familyHandles.reduce(0) { sum, handle in
+                var value: UInt64 = 0
+                return rocksdb_property_int_cf(open.pointer, handle, name, &value) == 0 ? sum + value : sum
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         "store \(path): \(kind.rawValue): \(detail)"
     }
 
-    init(_ kind: Kind, path: String, _ detail: String) {
+    package init(_ kind: Kind, path: String, _ detail: String) {
         self.kind = kind
         self.path = path
         self.detail = detail

@@ -8,8 +8,11 @@ final class ApplicationState: Sendable {
     let settings: StreamSettings
     let topology: Topology
     let catalog: TopicCatalog
+    let directory: StateDirectory
+    let ownership: PartitionOwnership
     let stores: StorePool
     let tasks: TaskDirectory
+    let standbys: StandbyDirectory
     let health: StreamHealth
     let clock: WallClock
     let logger: Logger
@@ -23,20 +26,26 @@ final class ApplicationState: Sendable {
         topology: Topology,
         catalog: TopicCatalog,
         tasks: TaskDirectory,
+        standbys: StandbyDirectory,
         health: StreamHealth,
         clock: WallClock,
         logger: Logger,
-        stop: StopSignal
+        stop: StopSignal,
+        directory: StateDirectory,
+        ownership: PartitionOwnership
     ) {
         self.settings = settings
         self.topology = topology
         self.catalog = catalog
         self.tasks = tasks
+        self.standbys = standbys
         self.health = health
         self.clock = clock
         self.logger = logger
         self.stop = stop
-        stores = StorePool(settings)
+        self.directory = directory
+        self.ownership = ownership
+        stores = StorePool(settings, directory: directory, logger: logger)
     }
 
     var isStopping: Bool { stop.requestedAt != nil }
@@ -50,34 +59,70 @@ final class ApplicationState: Sendable {
         health.clientEvents(logger: logger, brokers: settings.client["bootstrap.servers"] ?? "")
     }
 
+    /// Seconds. A transaction that is open for longer than a share of its timeout might not live to be committed.
+    var longestCommitInterval: Double {
+        let interval = settings.commitInterval / .seconds(1)
+        let isTransactional = settings.guarantee == .exactlyOnce
+        return isTransactional ? min(interval, settings.transactionTimeout / .seconds(1) / 4) : interval
+    }
+
+    /// The producers of a stream thread. The transactional id is the same after a restart, so that the first thing a restarted
+    /// process does is to end what the crashed one left open; else everyone would wait for that to time out.
+    func collectorSettings(thread: Int) -> RecordCollector.Settings {
+        let member = settings.groupInstanceID ?? directory.processID
+        let id = "\(settings.applicationID)-\(member)-\(thread)"
+        return RecordCollector.Settings(
+            client: settings.client,
+            transactionalID: settings.guarantee == .exactlyOnce ? id : nil,
+            transactionTimeout: settings.transactionTimeout / .seconds(1)
+        )
+    }
+}
+
+extension StreamSettings {
     /// The consumer of a stream thread.
-    func groupConfiguration(thread: Int) -> ClientConfiguration {
+    ///
+    /// - Parameter instance: what it tells the group of itself; nil: nothing.
+    func groupConfiguration(thread: Int, of instance: StreamInstance? = nil) -> ClientConfiguration {
         let tuning: ClientConfiguration = [
-            "heartbeat.interval.ms": "\(max(settings.sessionTimeout.milliseconds / 10, 1))",
+            "heartbeat.interval.ms": "\(max(sessionTimeout.milliseconds / 10, 1))",
             // The library's defaults stop and start fetching under load; the bytes are the bound.
             "queued.min.messages": "100000",
             "queued.max.messages.kbytes": "65536",
             "fetch.wait.max.ms": "100",
         ]
         var values = [
-            "group.id": settings.applicationID,
-            "session.timeout.ms": "\(settings.sessionTimeout.milliseconds)",
+            "group.id": applicationID,
+            "session.timeout.ms": "\(sessionTimeout.milliseconds)",
             // Tasks seek to where they start; this is for what has left the log meanwhile.
             "auto.offset.reset": "earliest",
             // Eager: cooperative-sticky has too many bugs in librdkafka 2.0.2.
             "partition.assignment.strategy": "range",
         ]
-        if let id = settings.groupInstanceID { values["group.instance.id"] = "\(id)-\(thread)" }
-        return tuning.merging(settings.client).merging(ClientConfiguration(values))
+        if let instance {
+            values["client.id"] = instance.clientID(prefix: client["client.id"] ?? applicationID)
+        }
+        if let id = groupInstanceID { values["group.instance.id"] = "\(id)-\(thread)" }
+        return tuning.merging(client).merging(ClientConfiguration(values))
     }
 
     /// A consumer that reads by itself and commits nothing. The client wants a group all the same.
     func readerConfiguration(isolation: String) -> ClientConfiguration {
-        settings.client.merging([
-            "group.id": "\(settings.applicationID)-reader",
+        client.merging([
+            "group.id": "\(applicationID)-reader",
             "isolation.level": isolation,
             "auto.offset.reset": "earliest",
         ])
+    }
+
+    /// Settings that are wrong only together show when a client is made of them; that needs no broker.
+    func checkClients() throws(StreamError) {
+        do throws(KafkaError) {
+            _ = try Admin(client)
+            try Consumer(groupConfiguration(thread: 0)).close(timeout: .zero, waits: false)
+        } catch {
+            throw .refusedSettings("\(error)")
+        }
     }
 }
 

@@ -13,21 +13,29 @@ struct OffsetLookup {
     }
 
     /// The offset that the next record of each partition will get.
-    mutating func ends(of partitions: [TopicPartition]) throws(StreamError) -> [TopicPartition: Int64] {
-        let consumer = try opened()
-        let ask = Dictionary(uniqueKeysWithValues: partitions.map { ($0, Consumer.offsetEnd) })
-        return try withKafka { () throws(KafkaError) in try consumer.offsets(at: ask, timeout: .seconds(10)) }
+    mutating func ends(of partitions: [TopicPartition], timeout: Duration) throws(StreamError)
+        -> [TopicPartition: Int64]
+    {
+        try offsets(of: partitions, at: Consumer.offsetEnd, timeout)
     }
 
-    mutating func end(of partition: TopicPartition) throws(StreamError) -> Int64 {
-        guard let end = try ends(of: [partition])[partition] else {
-            throw .kafka(KafkaError(.unknownPartition, "\(partition): its end cannot be found"))
-        }
-        return end
+    /// The offset of the first record that each partition still has, or would have.
+    mutating func starts(of partitions: [TopicPartition], timeout: Duration) throws(StreamError)
+        -> [TopicPartition: Int64]
+    {
+        try offsets(of: partitions, at: Consumer.offsetBeginning, timeout)
+    }
+
+    private mutating func offsets(of partitions: [TopicPartition], at position: Int64, _ timeout: Duration)
+        throws(StreamError) -> [TopicPartition: Int64]
+    {
+        let consumer = try opened()
+        let ask = Dictionary(uniqueKeysWithValues: partitions.map { ($0, position) })
+        return try withKafka { () throws(KafkaError) in try consumer.offsets(at: ask, timeout: timeout) }
     }
 
     mutating func close() {
-        consumer?.close()
+        consumer?.close(timeout: .seconds(1), waits: false)
         consumer = nil
     }
 

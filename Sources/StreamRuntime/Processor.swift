@@ -29,11 +29,40 @@ extension Processor {
     public func stateCommitted() {}
 }
 
-/// Turns a changelog record into what the store holds of it.
+/// Fills stores from their changelog, and compares the two.
 public protocol ChangelogReader: Sendable {
-    /// `value` is nil for a tombstone.
+    /// Whether a restoration of the store was interrupted after its records, so that it is not complete although it may have them all.
+    func isUnfinished(_ store: Database) throws(StreamError) -> Bool
+
+    /// Begins to fill a store that nobody else writes meanwhile.
+    ///
+    /// - Parameter isEmpty: the store is new; otherwise it is behind its changelog.
+    func makeRestoration(of store: Database, isEmpty: Bool) throws(StreamError) -> any Restoration
+
+    /// How a store differs from one that holds the same changelog, a sentence for each difference, the first few; and what is wrong with
+    /// the store by itself.
+    func differences(of store: Database, from rebuilt: Database) throws(StreamError) -> [String]
+}
+
+/// The filling of one store. Belongs to one thread.
+public protocol Restoration: AnyObject {
+    /// Bytes that `finish` will put into the batch, about.
+    var heldBytes: Int { get }
+
+    /// Turns a changelog record into what the store holds of it, at once or in `finish`. Records come in the order of the changelog,
+    /// several to a batch.
+    ///
+    /// - Parameter value: nil for a tombstone.
     func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)
         throws(StreamError)
+
+    /// The batch is about to be written, and the next record goes into another one.
+    func finish(_ batch: WriteBatch) throws(StreamError)
+
+    /// All records are there: puts a part of what the store needs besides into an empty batch, which is written before the next call.
+    ///
+    /// - Returns: whether that was all.
+    func complete(into batch: WriteBatch) throws(StreamError) -> Bool
 }
 
 /// Where a processor leaves its changed state at a commit: each change goes to the changelog and to the store, or to neither.

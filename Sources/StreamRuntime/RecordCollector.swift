@@ -1,5 +1,6 @@
 import KafkaClient
 import Logging
+import Metrics
 
 /// A topic that processors write to. Belongs to one stream thread.
 public final class OutputTopic {
@@ -22,17 +23,28 @@ public final class OutputTopic {
     }
 }
 
-/// The producing side of a stream thread: sends, counts what is not yet acknowledged, learns the changelog's offsets.
-final class RecordCollector: DeliveryListener {
+/// The producing side of a stream thread: sends, counts what is not yet acknowledged, learns the changelog's offsets, and with
+/// exactly_once holds the thread's transaction. After any error it is closed and another one made, which also ends what
+/// the old one left open: a producer that timed out cannot be trusted with the next transaction (confluentinc/librdkafka#5423).
+final class RecordCollector {
+    struct Settings {
+        var client: ClientConfiguration
+        /// Nil: no transactions. Else the broker lets only the newest producer of this name write.
+        var transactionalID: String?
+        /// Seconds after which the broker aborts.
+        var transactionTimeout: Double
+    }
+
     private let repartition: Producer
     private let output: Producer
+    private let settings: Settings
+    private let deliveries: Deliveries
     private let heartbeat: () -> Void
     private let shouldStop: () -> Bool
+    private let transactionTimer = Timer(label: "payload_tracker_transaction_duration")
     private var topics: [String: OutputTopic] = [:]
-    /// The first record since the last commit that was not delivered.
-    private var failure: KafkaError?
-    /// Next offset of a changelog partition, by the `opaque` its records were sent with.
-    private(set) var changelogOffsets: [UInt: Int64] = [:]
+    /// Monotonic seconds; nil while no transaction is open.
+    private var transactionBegan: Double?
     /// Whether anything was sent since the last commit.
     private(set) var hasSent = false
 
@@ -40,32 +52,48 @@ final class RecordCollector: DeliveryListener {
     ///   - heartbeat: called while waiting for the broker, which may take for ever.
     ///   - shouldStop: ends such a wait with `.stopped`.
     init(
-        _ configuration: ClientConfiguration,
+        _ settings: Settings,
         events: ClientEvents,
         heartbeat: @escaping () -> Void,
         shouldStop: @escaping () -> Bool
-    ) throws(StreamError) {
-        // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
-        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "5"]
-        let lasting = tuning.merging(configuration)
-            .merging(["message.timeout.ms": "0", "message.max.bytes": "\(64 << 20)"])
-        let deliveries = Deliveries()
-        repartition = try withKafka { () throws(KafkaError) in
-            try Producer(lasting, events: events, delivery: deliveries)
-        }
-        output = try withKafka { () throws(KafkaError) in
-            try Producer(lasting, events: events, delivery: deliveries)
-        }
+    ) throws(KafkaError) {
+        self.settings = settings
         self.heartbeat = heartbeat
         self.shouldStop = shouldStop
-        deliveries.collector = self
+        deliveries = Deliveries()
+        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "5"]
+        let common = tuning.merging(settings.client).merging(["message.max.bytes": "\(64 << 20)"])
+        // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
+        let lasting = common.merging(["message.timeout.ms": "0"])
+        repartition = try Producer(lasting, events: events, delivery: deliveries)
+        var outputConfiguration = lasting
+        if let id = settings.transactionalID {
+            let timeout = "\(Int(settings.transactionTimeout * 1_000))"
+            outputConfiguration = common.merging([
+                "transactional.id": id, "transaction.timeout.ms": timeout, "message.timeout.ms": timeout,
+            ])
+        }
+        output = try Producer(outputConfiguration, events: events, delivery: deliveries)
     }
 
     /// The producers keep this, and it does not keep them: no cycle.
     private final class Deliveries: DeliveryListener {
-        weak var collector: RecordCollector?
-        func delivered(_ report: borrowing DeliveryReport) { collector?.delivered(report) }
+        /// The first record that was not delivered.
+        var failure: KafkaError?
+        /// Next offset of a changelog partition, by the `opaque` its records were sent with.
+        var changelogOffsets: [UInt: Int64] = [:]
+
+        func delivered(_ report: borrowing DeliveryReport) {
+            if let error = report.error {
+                if failure == nil { failure = error }
+            } else if report.opaque != 0 {
+                changelogOffsets[report.opaque] = max(changelogOffsets[report.opaque] ?? 0, report.offset + 1)
+            }
+        }
     }
+
+    /// The next offset after the changelog records that were sent with `opaque`; nil: there were none.
+    func changelogOffset(_ opaque: UInt) -> Int64? { deliveries.changelogOffsets[opaque] }
 
     func topic(_ name: String, lane: OutputTopic.Lane) throws(StreamError) -> OutputTopic {
         if let known = topics[name] { return known }
@@ -90,6 +118,7 @@ final class RecordCollector: DeliveryListener {
         opaque: UInt
     ) throws(StreamError) {
         hasSent = true
+        if topic.lane == .output { try beginTransaction() }
         while true {
             do {
                 try producer(topic.lane).produce(
@@ -104,8 +133,7 @@ final class RecordCollector: DeliveryListener {
                 return
             } catch {
                 guard error.code == .queueFull else { throw .kafka(error) }
-                heartbeat()
-                if shouldStop() { throw .stopped }
+                try checkPatience()
                 producer(topic.lane).poll(timeout: .milliseconds(20))
             }
         }
@@ -117,7 +145,7 @@ final class RecordCollector: DeliveryListener {
         output.poll(timeout: .zero)
     }
 
-    /// Waits until all that was sent is acknowledged, however long the broker is away.
+    /// Waits until all that was sent is acknowledged: without a transaction however long the broker is away, with one as long as it lives.
     func flush() throws(StreamError) {
         for producer in [repartition, output] {
             while producer.outstandingCount > 0 {
@@ -125,33 +153,90 @@ final class RecordCollector: DeliveryListener {
                     try producer.flush(timeout: .milliseconds(500))
                 } catch {
                     guard error.code == .timedOut else { throw .kafka(error) }
-                    heartbeat()
-                    if shouldStop() { throw .stopped }
+                    try checkPatience()
                 }
             }
         }
-        if let failure { throw .kafka(failure) }
+        if let failure = deliveries.failure { throw .kafka(failure) }
+    }
+
+    private func checkPatience() throws(StreamError) {
+        heartbeat()
+        if shouldStop() { throw .stopped }
+        if transactionBegan != nil, secondsLeft <= 0 {
+            throw .kafka(KafkaError(.timedOut, "the transaction has become too old to commit", kind: .abortable))
+        }
+    }
+
+    /// - Parameter waits: false leaves the library's threads to end in the background.
+    func close(waits: Bool = true) {
+        abortTransaction()
+        repartition.close(waits: waits)
+        output.close(waits: waits)
+    }
+}
+
+// MARK: Transactions
+
+extension RecordCollector {
+    var isTransactional: Bool { settings.transactionalID != nil }
+    var hasTransaction: Bool { transactionBegan != nil }
+
+    /// Fences former producers of the same name, and ends what they left open. Before anything is sent.
+    ///
+    /// - Returns: false if the brokers have not answered in time: try again.
+    func initTransactions(timeout: Duration) throws(KafkaError) -> Bool {
+        guard isTransactional else { return true }
+        do {
+            try output.initTransactions(timeout: timeout)
+            return true
+        } catch {
+            guard error.kind == .retriable else { throw error }
+            return false
+        }
+    }
+
+    private func beginTransaction() throws(StreamError) {
+        guard isTransactional, transactionBegan == nil else { return }
+        try withKafka { () throws(KafkaError) in try output.beginTransaction() }
+        transactionBegan = monotonicSeconds()
+    }
+
+    /// Makes the offsets part of the transaction, which begins if nothing was sent yet. `flush` first: records of the repartition lane
+    /// are not part of it.
+    func sendOffsets(_ offsets: [TopicPartition: Int64], group: ConsumerGroupMetadata) throws(StreamError) {
+        try beginTransaction()
+        // In one call: the library tries again by itself until its time is over, and what fails then has spoilt the transaction.
+        let timeout = patience
+        try withKafka { () throws(KafkaError) in
+            try output.sendOffsets(offsets, group: group, timeout: timeout)
+        }
+    }
+
+    /// Ends the transaction, if there is one. An error leaves open whether it was committed.
+    func commitTransaction() throws(StreamError) {
+        guard let began = transactionBegan else { return }
+        let timeout = patience
+        try withKafka { () throws(KafkaError) in try output.commitTransaction(timeout: timeout) }
+        transactionTimer.recordSeconds(monotonicSeconds() - began)
+        transactionBegan = nil
+    }
+
+    /// How long a call may take that ends the transaction.
+    private var patience: Duration { .seconds(max(shouldStop() ? min(secondsLeft, 1) : secondsLeft, 0.1)) }
+
+    /// Of the time in which the transaction can be committed, with some to spare for the commit itself.
+    private var secondsLeft: Double {
+        let began = transactionBegan ?? monotonicSeconds()
+        return began + settings.transactionTimeout * 0.9 - monotonicSeconds()
+    }
+
+    /// So that others need not wait until it times out. If it fails, they do.
+    func abortTransaction() {
+        guard transactionBegan != nil, output.fatalError == nil else { return }
+        try? output.abortTransaction(timeout: .seconds(1))
+        transactionBegan = nil
     }
 
     func committed() { hasSent = false }
-
-    /// Forgets what is under way: the thread goes back to what is committed.
-    func discard() {
-        repartition.purge()
-        output.purge()
-        failure = nil
-        hasSent = false
-    }
-
-    /// Whether a producer can no longer be used.
-    var fatalError: KafkaError? { repartition.fatalError ?? output.fatalError }
-
-    func delivered(_ report: borrowing DeliveryReport) {
-        if let error = report.error {
-            let isOurDoing = error.code == .purgedInQueue || error.code == .purgedInFlight
-            if failure == nil && !isOurDoing { failure = error }
-        } else if report.opaque != 0 {
-            changelogOffsets[report.opaque] = max(changelogOffsets[report.opaque] ?? 0, report.offset + 1)
-        }
-    }
 }

@@ -1,21 +1,104 @@
 import KafkaClient
 import Logging
+import Metrics
 import RocksStore
 
-/// Brings stores up to the end of their changelogs. One a stream thread, beside its records: tasks that are restored run on.
+/// Brings stores up to the end of their changelogs. One a stream thread, beside its records: tasks that are restored run on. The standby
+/// thread has one that does not let go of them there: they follow their changelogs until they are removed.
 final class Restorer {
-    private struct Job {
+    private final class Job {
         let task: StreamTask
         let store: StateStore
         let batch: WriteBatch
+        private var restoration: any Restoration
         let partition: TopicPartition
         var next: Int64
+        /// What the store holds stands for this offset.
+        private(set) var written: Int64
+        /// The changelog's end as it stood when the job began.
         let end: Int64
+        /// As the last fetch saw it, of a changelog that is followed.
+        var latestEnd: Int64
         let start: Int64
-        let startedAt: Double
+        let startedAt = monotonicSeconds()
         var records = 0
+        /// Keys and values.
+        var bytes = 0
+        let remaining: Gauge
+        /// Where the key decides the partition: of how many. A keyed input's producers may partition as they like.
+        let partitionCount: Int32?
+
+        init(
+            _ task: StreamTask,
+            _ store: StateStore,
+            _ restoration: any Restoration,
+            _ range: ChangelogRange,
+            partitionCount: Int32?
+        ) {
+            self.task = task
+            self.store = store
+            self.restoration = restoration
+            batch = WriteBatch(store.database)
+            partition = range.partition
+            next = range.start
+            written = range.start
+            start = range.start
+            end = range.end
+            latestEnd = range.end
+            self.partitionCount = partitionCount
+            let number = "\(range.partition.partition)"
+            remaining =
+                task.isStandby
+                ? Gauge(label: "payload_tracker_standby_lag_records", dimensions: [("partition", number)])
+                : Gauge(label: "payload_tracker_restore_remaining_records", dimensions: [("partition", number)])
+        }
+
+        /// All records are in the store.
+        var isRead: Bool { next >= end }
+        private(set) var isDone = false
+        private(set) var isFollowing = false
+        /// What comes after the records is under way.
+        var isCompleting: Bool { isRead && !isDone }
+
+        /// Of what is not written yet.
+        var unwrittenBytes: Int { batch.byteCount + restoration.heldBytes }
+
+        func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?) throws(StreamError) {
+            try restoration.restore(key: key, value: value, into: batch)
+        }
+
+        /// Writes what was restored since the last time.
+        func write() throws(StreamError) {
+            try restoration.finish(batch)
+            try store.write(batch, changelogOffset: next)
+            written = next
+        }
+
+        /// Goes on with what is logged from now on.
+        func follow(_ reader: any ChangelogReader) throws(StreamError) {
+            restoration = try reader.makeRestoration(of: store.database, isEmpty: false)
+            isFollowing = true
+        }
+
+        /// Goes on with what comes after the records.
+        func complete(until deadline: Double) throws(StreamError) {
+            while !isDone && monotonicSeconds() < deadline {
+                isDone = try restoration.complete(into: batch)
+                try store.write(batch)
+            }
+        }
     }
 
+    /// What a store lacks of its changelog; nothing, where only the end of a restoration is missing.
+    struct ChangelogRange {
+        var partition: TopicPartition
+        /// The store's changelog offset.
+        var start: Int64
+        /// The changelog's end as it stands, transactions that are open included.
+        var end: Int64
+    }
+
+    private let follows: Bool
     private let configuration: ClientConfiguration
     private let events: ClientEvents
     private let catalog: TopicCatalog
@@ -23,9 +106,35 @@ final class Restorer {
     /// Open only while there is something to restore.
     private var consumer: Consumer?
     private var jobs: [TopicPartition: Job] = [:]
+    /// Jobs by topic handle and partition, for finding a record's job without making a string of its topic.
+    private var jobsByHandle: [UnsafeRawPointer: [Int32: Job]] = [:]
+    /// The consumer does not read yet what the jobs want. What it has fetched is thrown away by a new assignment, so that
+    /// there is one for many jobs.
+    private var needsAssignment = false
+    private var lastReport = monotonicSeconds()
+    private let restored = Counter(label: "payload_tracker_restored_records")
 
-    init(_ configuration: ClientConfiguration, events: ClientEvents, catalog: TopicCatalog, logger: Logger) {
-        self.configuration = configuration
+    private static let reportInterval = 10.0
+    /// How long a step of one who follows takes: a store is written once in it.
+    private static let followSeconds = 0.1
+    /// Of all jobs together.
+    private static let maxUnwrittenBytes = 64 << 20
+
+    /// - Parameter follows: go on with stores that are complete; otherwise `step` returns their tasks and is done with them.
+    init(
+        _ configuration: ClientConfiguration,
+        events: ClientEvents,
+        catalog: TopicCatalog,
+        logger: Logger,
+        follows: Bool = false
+    ) {
+        self.follows = follows
+        let tuning: ClientConfiguration = [
+            // Enough for the next partitions while one is written; the bytes are the bound.
+            "queued.min.messages": "1000000", "queued.max.messages.kbytes": "65536",
+            "fetch.wait.max.ms": "100",
+        ]
+        self.configuration = tuning.merging(configuration)
         self.events = events
         self.catalog = catalog
         self.logger = logger
@@ -33,70 +142,105 @@ final class Restorer {
 
     var isIdle: Bool { jobs.isEmpty }
 
-    /// - Parameters:
-    ///   - start: the store's changelog offset.
-    ///   - end: the changelog's end as it stands, transactions that are open included.
-    func add(_ task: StreamTask, store: StateStore, changelog: TopicPartition, from start: Int64, to end: Int64)
-        throws(StreamError)
-    {
-        jobs[changelog] = Job(
-            task: task,
-            store: store,
-            batch: WriteBatch(store.database),
-            partition: changelog,
-            next: start,
-            end: end,
-            start: start,
-            startedAt: monotonicSeconds()
-        )
-        try assign()
+    /// Of a job: as if there were several, because one batch should not hold up the thread for long.
+    private var maxUnwrittenBytes: Int { Restorer.maxUnwrittenBytes / max(jobs.count, 8) }
+
+    func isRestoring(_ task: StreamTask) -> Bool { job(of: task) != nil }
+
+    /// Offsets of its changelog that the task's store does not have yet.
+    func remaining(of task: StreamTask) -> Int64 { job(of: task).map { remaining(of: $0) } ?? 0 }
+
+    private func remaining(of job: Job) -> Int64 {
+        if follows, let end = consumer?.knownEnd(of: job.partition) { job.latestEnd = end }
+        return max(job.latestEnd - job.next, 0)
     }
 
-    func remove(_ task: StreamTask) throws(StreamError) {
-        guard let job = jobs.values.first(where: { $0.task === task }) else { return }
+    /// The next offset of its changelog that the task's store lacks; nil: it is not here.
+    func position(of task: StreamTask) -> Int64? { job(of: task)?.written }
+
+    /// Whether the task's store follows its changelog, complete up to where it is.
+    func isFollowing(_ task: StreamTask) -> Bool { job(of: task)?.isFollowing ?? false }
+
+    private func job(of task: StreamTask) -> Job? {
+        guard let changelog = task.changelog, let job = jobs[changelog], job.task === task else { return nil }
+        return job
+    }
+
+    func add(_ task: StreamTask, _ state: Topology.State, store: StateStore, _ range: ChangelogRange)
+        throws(StreamError)
+    {
+        let restoration = try state.changelogReader.makeRestoration(of: store.database, isEmpty: range.start == 0)
+        let count = task.source.upstream == nil ? nil : catalog[range.partition.topic]?.partitionCount
+        jobs[range.partition] = Job(task, store, restoration, range, partitionCount: count)
+        needsAssignment = true
+    }
+
+    /// Forgets the task. Does not wait, so that a rebalance callback may call it.
+    func remove(_ task: StreamTask) {
+        guard let job = job(of: task) else { return }
         jobs[job.partition] = nil
-        try assign()
+        job.remaining.record(0)
+        needsAssignment = true
     }
 
     /// Reads for a while, and writes what it read. Returns the tasks whose stores are complete.
     func step() throws(StreamError) -> [StreamTask] {
-        guard let consumer else { return [] }
-        let deadline = monotonicSeconds() + 0.05
-        var done: [TopicPartition] = []
-        while monotonicSeconds() < deadline, !jobs.isEmpty, done.count < jobs.count {
-            guard let event = consumer.poll(timeout: .milliseconds(20)) else { break }
+        if needsAssignment { try assign() }
+        guard let consumer, !jobs.isEmpty else { return [] }
+        // A changelog that is followed has more records after its end; none may come between a store's second part.
+        let isReading = follows ? !jobs.values.contains(where: \.isCompleting) : true
+        let deadline = monotonicSeconds() + (follows ? Restorer.followSeconds : 0.05)
+        while isReading, follows || jobs.values.contains(where: { !$0.isRead }), monotonicSeconds() < deadline {
+            // Who follows waits for records here, and no longer than it takes to see what else there is to do.
+            let patience = follows ? deadline - monotonicSeconds() : 0.02
+            guard let event = consumer.poll(timeout: .seconds(patience)) else { break }
             switch consume event {
             case .record(let record):
-                let partition = TopicPartition(topic: record.topic, partition: record.partition)
-                guard var job = jobs[partition], record.offset >= job.next else { continue }
-                try restore(record, &job)
-                if job.next >= job.end { done.append(partition) }
-                jobs[partition] = job
+                guard let job = job(of: record), record.offset >= job.next else { continue }
+                try restore(record, job)
             case .partitionEnd(let partition, let offset):
-                guard var job = jobs[partition] else { continue }
+                guard let job = jobs[partition] else { continue }
+                if follows && offset < job.written {
+                    throw .store(
+                        StoreError(
+                            .corruption,
+                            path: job.store.database.path,
+                            "it stands at changelog offset \(job.written), but the changelog ends at \(offset)"
+                        )
+                    )
+                }
                 // The last records may be control markers, or compacted away: the position counts, not the last record's offset.
                 job.next = max(job.next, offset)
-                if job.next >= job.end { done.append(partition) }
-                jobs[partition] = job
             case .error(let error):
                 logger.warning("restoring: \(error)")
             }
         }
-        for job in jobs.values where job.batch.count > 0 || job.next >= job.end {
-            try job.store.write(job.batch, changelogOffset: job.next)
+        report()
+        for job in jobs.values {
+            job.remaining.record(remaining(of: job))
+            // Before the end a restoration may hold records back, for as long as they fit.
+            let isDue = job.isRead && (job.next > job.written || job.isCompleting)
+            if isDue || job.batch.count > 0 { try job.write() }
         }
-        return try finish(done)
+        let completionDeadline = monotonicSeconds() + 0.05
+        for job in jobs.values where job.isCompleting { try job.complete(until: completionDeadline) }
+        return try finish()
     }
 
-    private func restore(_ record: borrowing ConsumedRecord, _ job: inout Job) throws(StreamError) {
-        guard let key = record.key, let reader = job.task.source.state?.changelogReader else {
+    private func job(of record: borrowing ConsumedRecord) -> Job? {
+        if let job = jobsByHandle[record.topicHandle]?[record.partition] { return job }
+        guard let job = jobs[TopicPartition(topic: record.topic, partition: record.partition)] else { return nil }
+        jobsByHandle[record.topicHandle, default: [:]][record.partition] = job
+        return job
+    }
+
+    private func restore(_ record: borrowing ConsumedRecord, _ job: Job) throws(StreamError) {
+        guard let key = record.key else {
             throw .incompatible(
                 "changelog \(job.partition) has a record without a key at offset \(record.offset): another program writes to it"
             )
         }
-        // A keyed input's producers may partition as they like; behind a repartition topic the key decides.
-        if job.task.source.upstream != nil,
-            let count = catalog[job.partition.topic]?.partitionCount,
+        if let count = job.partitionCount,
             Partitioner.murmur2(key, partitionCount: count) != job.partition.partition
         {
             throw .incompatible(
@@ -104,37 +248,73 @@ final class Restorer {
                     + "Restore the old count, or stop all workers and delete the internal topics and state.dir"
             )
         }
-        try reader.restore(key: key, value: record.value, into: job.batch)
+        try job.restore(key: key, value: record.value)
         job.next = record.offset + 1
         job.records += 1
-        if job.batch.byteCount > 4 << 20 { try job.store.write(job.batch, changelogOffset: job.next) }
+        job.bytes += key.count + (record.value?.count ?? 0)
+        restored.increment()
+        if job.unwrittenBytes > maxUnwrittenBytes { try job.write() }
     }
 
-    private func finish(_ partitions: [TopicPartition]) throws(StreamError) -> [StreamTask] {
-        if partitions.isEmpty { return [] }
-        var tasks: [StreamTask] = []
-        for partition in Set(partitions) {
-            guard let job = jobs.removeValue(forKey: partition) else { continue }
+    /// A long restore says every now and then how far it is.
+    private func report() {
+        guard monotonicSeconds() - lastReport >= Restorer.reportInterval else { return }
+        lastReport = monotonicSeconds()
+        for job in jobs.values.sorted(by: { $0.partition.partition < $1.partition.partition }) where !job.isDone {
+            logger.info(
+                "\(job.task.id): restoring from \(job.partition), \(job.records) records so far, \(job.end - job.next) offsets to go"
+            )
+        }
+    }
+
+    private func finish() throws(StreamError) -> [StreamTask] {
+        let done = jobs.values.filter { $0.isDone && !$0.isFollowing }
+        if done.isEmpty { return [] }
+        for job in done {
             let seconds = max(monotonicSeconds() - job.startedAt, 0.001)
             logger.info(
-                "\(job.task.id): restored \(job.records) records of \(partition) from offset \(job.start) in \((seconds * 1_000).rounded() / 1_000) s"
+                "\(job.task.id): restored \(job.records) records (\(job.bytes) bytes) of \(job.partition) from offset \(job.start) in \((seconds * 1_000).rounded() / 1_000) s\(follows ? ", and stands by" : "")"
             )
-            tasks.append(job.task)
+            if follows, let state = job.task.source.state {
+                try job.follow(state.changelogReader)
+            } else {
+                jobs[job.partition] = nil
+            }
         }
-        try assign()
-        return tasks
+        if follows { return done.map(\.task) }
+        jobsByHandle = [:]
+        if jobs.isEmpty {
+            close()
+        } else {
+            // The others are read on: a new assignment would throw away what is fetched of them.
+            try withKafka { () throws(KafkaError) in try consumer?.pause(done.map(\.partition)) }
+        }
+        return done.map(\.task)
+    }
+
+    func close() {
+        jobs = [:]
+        needsAssignment = false
+        closeConsumer()
+    }
+
+    private func closeConsumer() {
+        // Topic handles are the consumer's.
+        jobsByHandle = [:]
+        consumer?.close(timeout: .seconds(1), waits: false)
+        consumer = nil
     }
 
     private func assign() throws(StreamError) {
-        if jobs.isEmpty {
-            consumer?.close()
-            consumer = nil
-            return
-        }
-        if consumer == nil {
-            consumer = try withKafka { () throws(KafkaError) in try Consumer(configuration, events: events) }
-        }
+        if jobs.isEmpty { return close() }
+        // Not the old one: librdkafka 2.0.2 aborts when it is assigned anew before what it had has stopped.
+        closeConsumer()
         let offsets = jobs.mapValues(\.next)
-        try withKafka { () throws(KafkaError) in try consumer?.assign(offsets) }
+        consumer = try withKafka { () throws(KafkaError) in
+            let consumer = try Consumer(configuration, events: events)
+            try consumer.assign(offsets)
+            return consumer
+        }
+        needsAssignment = false
     }
 }

@@ -9,6 +9,10 @@ public enum StreamError: Error, Sendable, CustomStringConvertible {
     case store(StoreError)
     /// Topics, state and settings do not fit each other. The worker stops; the sentence says what to do.
     case incompatible(String)
+    /// The group's coordinator gave the member's place to another one with the same `group.instance.id`. The thread joins again.
+    case fenced(KafkaError)
+    /// The Kafka client does not take its settings, or not together.
+    case refusedSettings(String)
     /// The worker was asked to stop while the thread waited for the broker.
     case stopped
 
@@ -17,6 +21,9 @@ public enum StreamError: Error, Sendable, CustomStringConvertible {
         case .kafka(let error): "\(error)"
         case .store(let error): "\(error)"
         case .incompatible(let sentence): sentence
+        case .fenced(let error):
+            "the worker has lost its place in the consumer group (\(error)); does another one run with its group.instance.id?"
+        case .refusedSettings(let reason): "the kafka.* settings are refused: \(reason)"
         case .stopped: "stopped while waiting for the broker"
         }
     }

@@ -1,7 +1,8 @@
 import KafkaClient
 import RocksStore
 
-/// One partition of a source at work on a stream thread. Named as in Kafka Streams, whose tasks have the same states.
+/// One partition of a source at work on a stream thread, or its store on the standby thread. Named as in Kafka Streams, whose tasks have
+/// the same states.
 final class StreamTask {
     enum State: String {
         /// Assigned; its store is not open yet.
@@ -13,6 +14,8 @@ final class StreamTask {
 
     let id: TaskID
     let source: Topology.Source
+    /// It follows the changelog, and no more: it processes nothing and fires no timers.
+    let isStandby: Bool
     /// Distinguishes the changelog records of a running task in delivery reports; 0 before it runs.
     var opaque: UInt = 0
     var state = State.created
@@ -26,9 +29,19 @@ final class StreamTask {
     var committed: Int64?
     /// The changelog offset that the store stands for.
     var changelogOffset: Int64 = 0
+    /// Monotonic seconds before which opening it is not tried again.
+    var retryAt = 0.0
+    /// In a row.
+    var openFailures = 0
 
-    init(id: TaskID, source: Topology.Source) {
+    init(id: TaskID, source: Topology.Source, isStandby: Bool = false) {
         self.id = id
         self.source = source
+        self.isStandby = isStandby
+    }
+
+    /// The partition of the changelog that holds its state; nil: it keeps none.
+    var changelog: TopicPartition? {
+        source.state.map { TopicPartition(topic: $0.changelog, partition: id.partition) }
     }
 }

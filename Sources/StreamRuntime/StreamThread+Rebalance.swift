@@ -1,5 +1,6 @@
 import KafkaClient
 import Logging
+import Metrics
 import RocksStore
 
 // Called inside poll and close, so they do the least: commit, and hand over. Stores are opened and closed elsewhere.
@@ -7,38 +8,43 @@ import RocksStore
 extension StreamThread: RebalanceListener {
     func partitionsAssigned(_ partitions: [TopicPartition]) {
         application.health.joined(thread: number)
+        application.ownership.rebalanced()
+        rebalances.increment()
         forgetHandles()
         for partition in partitions {
             let id = TaskID(topic: partition.topic, partition: partition.partition)
             guard let source = application.topology.sources.first(where: { $0.topic == partition.topic }) else {
                 continue
             }
-            tasks[id] = StreamTask(id: id, source: source)
-            application.tasks.update(id, state: .created, store: nil)
+            let task = StreamTask(id: id, source: source)
+            tasks[id] = task
+            application.tasks.assigned(task)
         }
         logger.info("thread \(number): assigned \(partitions.map(\.description).sorted().joined(separator: ", "))")
         do throws(KafkaError) { try consumer.pause(partitions) } catch { callbackError = .kafka(error) }
     }
 
     func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {
-        if lost {
-            collector.discard()
-        } else {
-            do throws(StreamError) {
-                try commit()
-            } catch {
-                logger.warning("thread \(number): could not commit before handing over: \(error)")
-                collector.discard()
-                if case .kafka = error {} else { callbackError = error }
-            }
+        var isStoreFailed = false
+        do throws(StreamError) {
+            if lost { throw .kafka(KafkaError(.assignmentLost)) }
+            try commit()
+        } catch {
+            commitFailures.increment()
+            logger.warning("thread \(number): could not commit before handing over: \(error)")
+            // Ends the transaction at once, so that the next owner need not wait for it to time out.
+            dropUncommitted()
+            if case .store = error { isStoreFailed = true }
+            if case .kafka = error {} else { callbackError = error }
         }
         for partition in partitions {
             let id = TaskID(topic: partition.topic, partition: partition.partition)
             guard let task = tasks.removeValue(forKey: id) else { continue }
-            do throws(StreamError) { try restorer.remove(task) } catch { callbackError = error }
+            restorer.remove(task)
             task.processor = nil
-            if task.store != nil { application.stores.release(id) }
-            application.tasks.remove(id)
+            // RocksDB refuses writes after an error until it is opened again.
+            if isStoreFailed { application.stores.close(task) } else { application.stores.release(task) }
+            application.tasks.remove(task)
         }
         forgetHandles()
         logger.info(

@@ -1,5 +1,6 @@
 import KafkaClient
 import Logging
+import Metrics
 import RocksStore
 
 /// One OS thread of the worker: polls, processes, punctuates, commits, as Kafka Streams' `StreamThread`. Shares nothing that changes with
@@ -10,7 +11,12 @@ final class StreamThread {
     let logger: Logger
     let consumer: Consumer
     let restorer: Restorer
-    var collector: RecordCollector
+    /// Nil while it is being made.
+    var collector: RecordCollector?
+    /// Made, and not yet known to the transaction coordinator.
+    private var newCollector: RecordCollector?
+    /// Given up, and not yet closed: that may take a while.
+    var spentCollectors: [RecordCollector] = []
     var tasks: [TaskID: StreamTask] = [:]
     /// Tasks by topic handle and partition, for finding a record's task without making a string of its topic.
     private var tasksByHandle: [UnsafeRawPointer: [Int32: StreamTask]] = [:]
@@ -18,40 +24,56 @@ final class StreamThread {
     var callbackError: StreamError?
     /// Each opened task has a number of its own, so that late delivery reports of an earlier one are not taken for its own.
     var openedTasks: UInt = 0
-    private var lastCommit = monotonicSeconds()
+    /// Monotonic seconds before which nothing that failed is tried again.
+    var retryAt = 0.0
+    /// Grows with every failure until a commit succeeds.
+    var retryDelay = shortestRetryDelay
+    private var commitPace: CommitPace
+    private let commitTimer = Timer(label: "payload_tracker_commit_duration")
+    let commitFailures = Counter(label: "payload_tracker_commit_failures")
+    let rebalances = Counter(label: "payload_tracker_rebalances")
     private var lastPunctuation = 0.0
-    private var lookup: OffsetLookup
-    private let commitInterval: Double
+    private var lastCatchUp = 0.0
+    var lookup: OffsetLookup
 
     private static let punctuationInterval = 0.1
+    /// Between two questions of what the tasks wait for that are not caught up.
+    private static let catchUpInterval = 0.5
     private static let maxPollRecords = 2_000
-    /// Of all processors of a thread; a commit comes before its time where they hold back more.
-    private static let maxUncommittedBytes = 64 << 20
+    private static let shortestRetryDelay = 0.25
+    static let longestRetryDelay = 10.0
 
     init(_ application: ApplicationState, number: Int) throws(StreamError) {
         self.application = application
         self.number = number
         logger = application.logger
-        commitInterval = application.settings.commitInterval / .seconds(1)
-        consumer = try withKafka { () throws(KafkaError) in
-            try Consumer(application.groupConfiguration(thread: number), events: application.events)
+        commitPace = CommitPace(longest: application.longestCommitInterval)
+        do throws(KafkaError) {
+            consumer = try Consumer(
+                application.settings.groupConfiguration(thread: number, of: application.ownership.own),
+                events: application.events
+            )
+            newCollector = try StreamThread.makeCollector(application, number)
+        } catch {
+            throw .refusedSettings("\(error)")
         }
-        collector = try StreamThread.makeCollector(application, number)
         restorer = Restorer(
-            application.readerConfiguration(isolation: "read_committed"),
+            application.settings.readerConfiguration(isolation: "read_committed"),
             events: application.events,
             catalog: application.catalog,
             logger: logger
         )
         lookup = OffsetLookup(
-            application.readerConfiguration(isolation: "read_uncommitted"),
+            application.settings.readerConfiguration(isolation: "read_uncommitted"),
             events: application.events
         )
     }
 
-    static func makeCollector(_ application: ApplicationState, _ number: Int) throws(StreamError) -> RecordCollector {
+    private static func makeCollector(_ application: ApplicationState, _ number: Int) throws(KafkaError)
+        -> RecordCollector
+    {
         try RecordCollector(
-            application.settings.client,
+            application.collectorSettings(thread: number),
             events: application.events,
             heartbeat: { application.health.beat(thread: number) },
             shouldStop: { application.mustStopNow }
@@ -71,6 +93,14 @@ final class StreamThread {
         }
         // Leaving the group revokes the partitions, which commits.
         consumer.close()
+        closeSpentCollectors()
+        collector?.close()
+        restorer.close()
+    }
+
+    private func closeSpentCollectors() {
+        for collector in spentCollectors { collector.close(waits: false) }
+        spentCollectors = []
     }
 
     private func stepOrRecover() throws(StreamError) {
@@ -78,10 +108,11 @@ final class StreamThread {
             try step()
         } catch {
             switch error {
-            case .kafka(let error): try recover(from: error)
+            case .kafka(let error): recover(from: error)
             // A record may be half processed, so what the processors hold must not be committed on the way out.
             case .stopped: dropUncommitted()
-            case .store, .incompatible: throw error
+            case .store(let error) where error.kind == .corruption: try rebuild(error)
+            case .store, .incompatible, .fenced, .refusedSettings: throw error
             }
         }
     }
@@ -92,22 +123,48 @@ final class StreamThread {
             callbackError = nil
             throw error
         }
-        try openCreatedTasks()
-        for task in try restorer.step() { try start(task) }
+        closeSpentCollectors()
+        try prepareCollector()
+        if collector != nil {
+            try openCreatedTasks()
+            for task in try restorer.step() { try start(task) }
+        }
         try pollRecords()
-        collector.poll()
+        collector?.poll()
         try punctuate()
         if isCommitDue { try commit() }
+    }
+
+    /// Makes the producers ready where they are not. The thread goes on polling meanwhile, so that it stays in the group.
+    private func prepareCollector() throws(StreamError) {
+        guard collector == nil, monotonicSeconds() >= retryAt else { return }
+        do throws(KafkaError) {
+            if newCollector == nil { newCollector = try StreamThread.makeCollector(application, number) }
+            guard let made = newCollector else { return }
+            if try made.initTransactions(timeout: .seconds(1)) {
+                collector = made
+                newCollector = nil
+            }
+        } catch {
+            newCollector = nil
+            throw .kafka(error)
+        }
     }
 
     // MARK: Records
 
     private func pollRecords() throws(StreamError) {
-        let now = monotonicSeconds()
-        var wait = min(StreamThread.punctuationInterval, max(lastCommit + commitInterval - now, 0.001))
+        let untilCommit = commitPace.secondsLeft(hasUncommitted: hasUncommitted)
+        var wait = max(min(StreamThread.punctuationInterval, untilCommit), 0)
         if !restorer.isIdle { wait = 0 }
+        // Nothing can be committed meanwhile, however overdue it is.
+        if collector == nil { wait = StreamThread.punctuationInterval }
+        commitPace.isIdle = false
         for count in 1...StreamThread.maxPollRecords {
-            guard let event = consumer.poll(timeout: .seconds(wait)) else { return }
+            guard let event = consumer.poll(timeout: .seconds(wait)) else {
+                commitPace.isIdle = true
+                return
+            }
             wait = 0
             switch consume event {
             case .record(let record): try process(record)
@@ -121,9 +178,7 @@ final class StreamThread {
     private func consumerFailed(_ error: KafkaError) throws(StreamError) {
         logger.warning("consuming: \(error)")
         guard error.kind == .fatal else { return }
-        throw .incompatible(
-            "the worker has lost its place in the consumer group for good (\(error)); does another one run with its group.instance.id?"
-        )
+        throw .fenced(error)
     }
 
     private func process(_ record: borrowing ConsumedRecord) throws(StreamError) {
@@ -153,32 +208,73 @@ final class StreamThread {
     // MARK: Time
 
     private var isCommitDue: Bool {
-        if monotonicSeconds() - lastCommit >= commitInterval { return true }
-        return tasks.values.reduce(0) { $0 + ($1.processor?.uncommittedBytes ?? 0) } > StreamThread.maxUncommittedBytes
+        if commitPace.secondsLeft(hasUncommitted: hasUncommitted) <= 0 { return true }
+        return tasks.values.reduce(0) { $0 + ($1.processor?.uncommittedBytes ?? 0) } > CommitPace.maxUncommittedBytes
     }
 
-    func committed() { lastCommit = monotonicSeconds() }
+    var hasUncommitted: Bool {
+        collector?.hasSent == true
+            || tasks.values.contains {
+                $0.state == .running && ($0.position != $0.committed || $0.processor?.uncommittedBytes ?? 0 > 0)
+            }
+    }
+
+    /// - Parameter seconds: what the commit took; nil: there was nothing to commit.
+    func committed(took seconds: Double?) {
+        commitPace.committed(took: seconds ?? 0)
+        guard let seconds else { return }
+        commitTimer.recordSeconds(seconds)
+        retryDelay = StreamThread.shortestRetryDelay
+        application.health.succeeded(thread: number)
+    }
 
     private func punctuate() throws(StreamError) {
         guard monotonicSeconds() - lastPunctuation >= StreamThread.punctuationInterval else { return }
         lastPunctuation = monotonicSeconds()
+        for task in tasks.values { publishProgress(of: task) }
+        try catchUp()
         for task in tasks.values {
             guard task.state == .running, let processor = task.processor else { continue }
-            try catchUp(task)
             try processor.punctuate(isCaughtUp: task.catchUp?.isDone ?? true)
         }
-        if tasks.values.allSatisfy({ $0.catchUp?.isDone ?? true }) { lookup.close() }
     }
 
-    private func catchUp(_ task: StreamTask) throws(StreamError) {
-        guard var catchUp = task.catchUp, !catchUp.isDone else { return }
-        try catchUp.advance(position: task.position) { partitions throws(StreamError) in
-            try committedOffsets(partitions)
-        } end: { () throws(StreamError) in
-            try lookup.end(of: task.id.topicPartition)
+    private func publishProgress(of task: StreamTask) {
+        application.tasks.update(
+            task,
+            position: task.position,
+            endOffset: consumer.knownEnd(of: task.id.topicPartition),
+            restoreRemaining: restorer.remaining(of: task)
+        )
+    }
+
+    /// Moves on the tasks that have not read yet what was there when they were assigned. Brokers that do not answer are no reason to go
+    /// back to the last commit: then it is not yet known.
+    private func catchUp() throws(StreamError) {
+        let waiting = tasks.values.filter { $0.state == .running && $0.catchUp?.isDone == false }
+        for task in waiting {
+            task.catchUp?.processed(to: task.position)
+            if task.catchUp?.isDone == true {
+                logger.info("\(task.id): caught up with what was there when it was assigned")
+            }
         }
-        task.catchUp = catchUp
-        if catchUp.isDone { logger.info("\(task.id): caught up with what was there when it was assigned") }
+        guard waiting.contains(where: { $0.catchUp?.isDone == false }) else { return lookup.close() }
+        guard monotonicSeconds() - lastCatchUp >= StreamThread.catchUpInterval else { return }
+        lastCatchUp = monotonicSeconds()
+        do {
+            let upstream = Set(waiting.flatMap { $0.catchUp?.awaitedUpstream ?? [] })
+            let offsets = try committedOffsets(Array(upstream))
+            for task in waiting { task.catchUp?.committed(offsets) }
+            let partitions = waiting.filter { $0.catchUp?.needsEnd == true }.map(\.id.topicPartition)
+            if partitions.isEmpty { return }
+            let ends = try lookup.ends(of: partitions, timeout: .seconds(1))
+            for task in waiting {
+                if let end = ends[task.id.topicPartition] { task.catchUp?.found(end: end) }
+            }
+        } catch {
+            guard case .kafka(let reason) = error, reason.kind == .retriable else { throw error }
+            logger.debug("thread \(number): cannot see yet how far others are: \(reason)")
+        }
     }
 
     /// What this process knows of itself, and the group's coordinator of the others.
@@ -186,114 +282,8 @@ final class StreamThread {
         var offsets = application.tasks.committedOffsets(partitions)
         let others = partitions.filter { offsets[$0] == nil }
         if others.isEmpty { return offsets }
-        let answered = try withKafka { () throws(KafkaError) in try consumer.committed(others, timeout: .seconds(10)) }
+        let answered = try withKafka { () throws(KafkaError) in try consumer.committed(others, timeout: .seconds(1)) }
         offsets.merge(answered) { $1 }
         return offsets
-    }
-
-    // MARK: Tasks
-
-    /// Opens the stores of tasks that were assigned, outside the rebalance callback, and starts what needs no restore.
-    private func openCreatedTasks() throws(StreamError) {
-        let created = tasks.values.filter { $0.state == .created }
-        if created.isEmpty { return }
-        let partitions = created.map(\.id.topicPartition)
-        var offsets = try withKafka { () throws(KafkaError) in try consumer.committed(partitions, timeout: .seconds(10))
-        }
-        for (partition, end) in try lookup.ends(of: partitions) {
-            guard let offset = offsets[partition], offset > end else { continue }
-            logger.error(
-                "\(partition): offset \(offset) is committed, but the log ends at \(end): it was truncated or made anew; reading what there is"
-            )
-            offsets[partition] = nil
-        }
-        var upstreamEnds: [String: [TopicPartition: Int64]] = [:]
-        for task in created {
-            task.committed = offsets[task.id.topicPartition]
-            task.position = task.committed
-            guard let state = task.source.state else {
-                try start(task)
-                continue
-            }
-            var ends: [TopicPartition: Int64] = [:]
-            if let upstream = task.source.upstream {
-                if upstreamEnds[upstream] == nil {
-                    let partitions = try (0..<partitionCount(upstream)).map {
-                        TopicPartition(topic: upstream, partition: $0)
-                    }
-                    upstreamEnds[upstream] = try lookup.ends(of: partitions)
-                }
-                ends = upstreamEnds[upstream] ?? [:]
-            }
-            task.catchUp = CatchUp(upstream: ends)
-            try open(task, state)
-        }
-    }
-
-    private func open(_ task: StreamTask, _ state: Topology.State) throws(StreamError) {
-        let changelog = TopicPartition(topic: state.changelog, partition: task.id.partition)
-        let count = try partitionCount(state.changelog)
-        guard task.id.partition < count else {
-            throw .incompatible(
-                "\(task.id): changelog \(state.changelog) has only \(count) partitions; restore the partition count of \(task.id.topic), or use another application.id"
-            )
-        }
-        let end = try lookup.end(of: changelog)
-        var store = try application.stores.acquire(task.id, state: state, partitionCount: count)
-        var offset = try store.changelogOffset()
-        if offset > end {
-            logger.error(
-                "\(task.id): its store stands at changelog offset \(offset), but the changelog ends at \(end); rebuilding the store from the changelog"
-            )
-            try application.stores.destroy(task.id)
-            store = try application.stores.acquire(task.id, state: state, partitionCount: count)
-            offset = 0
-        }
-        task.store = store
-        task.batch = WriteBatch(store.database)
-        task.changelogOffset = offset
-        task.state = .restoring
-        if offset < end {
-            application.tasks.update(task.id, state: .restoring, store: nil)
-            try restorer.add(task, store: store, changelog: changelog, from: offset, to: end)
-        } else {
-            try start(task)
-        }
-    }
-
-    private func start(_ task: StreamTask) throws(StreamError) {
-        if let store = task.store { task.changelogOffset = try store.changelogOffset() }
-        openedTasks += 1
-        task.opaque = openedTasks
-        let context = ProcessorContext(
-            id: task.id,
-            store: task.store?.database,
-            topics: application.catalog,
-            clock: application.clock,
-            // As if all partitions were here: another instance may leave at any time.
-            cacheBytes: application.settings.cacheBytes / Int(try partitionCount(task.id.topic)),
-            collector: collector
-        )
-        task.processor = try task.source.makeProcessor(context)
-        let partition = task.id.topicPartition
-        // Records that came before the task ran were not processed, and after a pause librdkafka may go on from anywhere: the
-        // task starts at what is committed, whatever the consumer has read.
-        // `input.offset-reset` is for the input alone: a record that was forwarded is always read.
-        let isInput = application.topology.topics.contains { $0.name == task.id.topic && $0.role == .input }
-        let startsAtEnd = isInput && application.settings.offsetReset == .latest
-        let start = startsAtEnd ? Consumer.offsetEnd : Consumer.offsetBeginning
-        try withKafka { () throws(KafkaError) in
-            try consumer.resume([partition])
-            try consumer.seek([partition: task.committed ?? start], timeout: .seconds(10))
-        }
-        task.state = .running
-        application.tasks.update(task.id, state: .running, store: task.store?.database)
-    }
-
-    private func partitionCount(_ topic: String) throws(StreamError) -> Int32 {
-        guard let count = application.catalog[topic]?.partitionCount else {
-            throw .incompatible("topic \(topic) is not part of the topology")
-        }
-        return count
     }
 }

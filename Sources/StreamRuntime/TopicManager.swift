@@ -32,91 +32,50 @@ struct TopicManager {
     }
 
     private func prepare(_ admin: Admin) throws(StreamError) -> TopicCatalog {
-        let names = topology.topics.map(\.name)
-        var counts = try partitionCounts(admin, names)
-        let missing = topology.topics.filter { counts[$0.name] == nil }
-        if let input = missing.first(where: { $0.role == .input }), !settings.createsInput {
+        let topics = TopologyTopics(admin: admin, settings: settings, topology: topology)
+        var counts = try partitionCounts(topics)
+        let input = topology.topics.first { $0.role == .input }
+        if let input, counts[input.name] == nil, !settings.createsInput {
             throw .incompatible(
                 "the input topic \(input.name) does not exist; create it, correct topics.input, or start with --create-input"
             )
         }
-        if !missing.isEmpty {
-            let partitions =
-                settings.partitions ?? topology.topics.first { $0.role == .input }.flatMap { counts[$0.name] } ?? 1
-            try create(missing, partitions: partitions, admin)
-            counts = try partitionCounts(admin, names)
-            for topic in missing {
-                // A broker may take a moment to show what it created, or have no way to create it.
-                guard counts[topic.name] != nil else {
-                    throw .kafka(KafkaError(.timedOut, "topic \(topic.name) is not there yet"))
-                }
-            }
-        }
-        try checkInternal(counts)
-        let limits = maxMessageBytes(admin, names)
+        let created = try topics.createMissing(counts) { stop.requestedAt != nil }
+        for (name, count) in created { logger.notice("created topic \(name) with \(count) partitions") }
+        counts = try partitionCounts(topics)
+        if let mismatch = topics.mismatches(counts).first { throw .incompatible(mismatch.problem) }
         var catalog = TopicCatalog()
-        for (name, count) in counts {
-            catalog.entries[name] = TopicCatalog.Entry(partitionCount: count, maxMessageBytes: limits[name])
+        let configurations = configurations(topics)
+        for topic in topology.topics {
+            let configuration = configurations[topic.name] ?? [:]
+            for problem in topic.problems(with: configuration) {
+                logger.warning("topic \(topic.name) has \(problem)")
+            }
+            guard let count = counts[topic.name] else { continue }
+            catalog.entries[topic.name] = TopicCatalog.Entry(
+                partitionCount: count,
+                maxMessageBytes: configuration["max.message.bytes"].flatMap { Int($0) }
+            )
         }
         return catalog
     }
 
-    private func partitionCounts(_ admin: Admin, _ names: [String]) throws(StreamError) -> [String: Int32] {
-        try withKafka { () throws(KafkaError) in
-            try admin.describeTopics(names, timeout: .seconds(3)).mapValues { Int32($0.partitions.count) }
-        }
+    private func partitionCounts(_ topics: TopologyTopics) throws(StreamError) -> [String: Int32] {
+        try topics.metadata().mapValues { Int32($0.partitions.count) }
     }
 
-    private func create(_ topics: [TopicSpecification], partitions: Int32, _ admin: Admin) throws(StreamError) {
-        let new = topics.map { topic in
-            NewTopic(
-                name: topic.name,
-                partitions: partitions,
-                replicationFactor: settings.replicationFactor,
-                configuration: topic.configuration
-            )
-        }
-        let results = try withKafka { () throws(KafkaError) in try admin.createTopics(new, timeout: .seconds(30)) }
-        for topic in topics {
-            switch results[topic.name] {
-            case .success, .none: logger.notice("created topic \(topic.name) with \(partitions) partitions")
-            // Another instance may have been faster.
-            case .failure(let error) where error.code == .topicAlreadyExists: continue
-            case .failure(let error) where error.kind == .retriable: throw .kafka(error)
-            case .failure(let error): throw .incompatible("topic \(topic.name) cannot be created: \(error.message)")
-            }
-        }
-    }
-
-    /// Records and state of one payload meet in the same partition only while these counts are equal.
-    private func checkInternal(_ counts: [String: Int32]) throws(StreamError) {
-        for source in topology.sources {
-            guard let state = source.state, let count = counts[source.topic],
-                let changelogCount = counts[state.changelog]
-            else {
-                continue
-            }
-            if count != changelogCount {
-                throw .incompatible(
-                    "topic \(source.topic) has \(count) partitions, but the state in \(state.changelog) was built with \(changelogCount). "
-                        + "Restore the old partition count, use another application.id, or stop all workers and delete the internal topics and state.dir"
-                )
-            }
-        }
-    }
-
-    /// What the broker tells: not everyone may ask, and the embedded broker does not answer.
-    private func maxMessageBytes(_ admin: Admin, _ topics: [String]) -> [String: Int] {
-        var limits: [String: Int] = [:]
-        for topic in topics {
+    /// What the broker tells.
+    private func configurations(_ topics: TopologyTopics) -> [String: [String: String]] {
+        var found: [String: [String: String]] = [:]
+        for topic in topology.topics {
             do {
-                limits[topic] = try admin.topicConfiguration(of: topic, timeout: .seconds(3))["max.message.bytes"]
-                    .flatMap { Int($0) }
+                found[topic.name] = try topics.configuration(of: topic.name)
             } catch {
-                logger.debug("the configuration of \(topic) cannot be read: \(error)")
-                break
+                logger.debug("the configuration of \(topic.name) cannot be read: \(error)")
+                // One that may not be asked for says nothing of the others; a broker that does not answer is not asked again.
+                if error.kind == .retriable { break }
             }
         }
-        return limits
+        return found
     }
 }

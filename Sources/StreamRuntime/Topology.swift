@@ -38,7 +38,7 @@ public struct Topology: Sendable {
     public struct State: Sendable {
         public var changelog: String
         public var columnFamilies: [ColumnFamily]
-        /// Of the values in store and changelog: a store of another version is refused.
+        /// Of the stores' layout: a store of another one is rebuilt from the changelog. Its values have to stay readable.
         public var formatVersion: Int
         public var changelogReader: any ChangelogReader
 

@@ -42,7 +42,7 @@ import Testing
             "duration_ms": 1_234,
             "emitted_at": "2024-01-02T03:05:00.000000Z",
         ]
-        let encoded = try JSON(encoding: #require(event))
+        let encoded = try JSON(#require(event).json)
         #expect(encoded.bytes == expected.bytes)
     }
 
@@ -51,7 +51,7 @@ import Testing
         var payload = try Payload { $0.completionSettle = 0 }
         let event = try payload.send("a", "success", at: 0)
         #expect(
-            try JSON(encoding: #require(event)).bytes
+            try JSON(#require(event).json).bytes
                 == ([
                     "id": .string("\(Payload.id):1"), "type": "payload-completed", "revision": 1,
                     "payload_id": .string(Payload.id),
@@ -69,7 +69,7 @@ import Testing
     func stalledEvent() throws {
         var payload = try richPayload()
         let event = payload.wait(3_600)
-        let json = try JSON(encoding: #require(event))
+        let json = try JSON(#require(event).json)
         #expect(json["type"] == "payload-stalled")
         #expect(json["status"] == "processing")
         #expect(json["reason"]?.keys == AnswerJSONTests.reportKeys)

@@ -77,6 +77,8 @@ import Testing
         #expect(try decode(with: ["request_id": "\"r\"", "payload_id": "\"p\""]).payloadID.description == "r")
         #expect(try decode(with: ["request_id": "\"r\"", "payload_id": "-1"]).payloadID.description == "r")
         #expect(decode.reason(with: ["request_id": "\"-1\"", "payload_id": "\"p\""]) == .badPayloadID)
+        let refusal = #expect(throws: Refusal.self) { try decode(with: ["request_id": "-1"]) }
+        #expect(refusal?.service == "puptoo")
         #expect(decode.reason(with: ["request_id": "\"\"", "payload_id": "\"None\""]) == .badPayloadID)
     }
 

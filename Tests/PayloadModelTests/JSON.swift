@@ -14,6 +14,9 @@ enum JSON: Hashable, Codable {
         self = try JSONDecoder().decode(JSON.self, from: JSONEncoder().encode(value))
     }
 
+    /// What JSON text says.
+    init(_ text: [UInt8]) throws { self = try JSONDecoder().decode(JSON.self, from: Data(text)) }
+
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {

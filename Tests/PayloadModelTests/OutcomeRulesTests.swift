@@ -106,6 +106,31 @@ import Testing
         #expect(outcome(off) == .open)
     }
 
+    @Test(
+        "A payload that waits in a service stalls after that service's own time, the least of several; 0 turns it off"
+    )
+    func stallOfService() throws {
+        var payload = try Payload {
+            $0.stallAfterByService = ["fast": 10_000_000, "slow": 7_200_000_000, "never": 0, "tasks": 1_000_000]
+            $0.ignoredServices = ["tasks"]
+        }
+        try payload.send("slow", "processing", at: 1)
+        try payload.send("tasks", "processing", at: 1)
+        #expect(payload.wait(7_199) == nil, "neither after stall.after nor after that of an ignored service")
+        #expect(payload.wait(1)?.type == "payload-stalled")
+        try payload.send("fast", "received", at: 2)
+        #expect(payload.wait(9) == nil)
+        #expect(payload.wait(1)?.type == "payload-stalled")
+        try payload.send("fast", "success", at: 3)
+        #expect(payload.wait(7_199) == nil, "it does not wait in a service that is done")
+        try payload.send("slow", "success", at: 3)
+        try payload.send("never", "processing", at: 4)
+        #expect(payload.wait(6 * 86_400) == nil)
+        try payload.send("other", "processing", at: 5)
+        #expect(payload.wait(3_599) == nil)
+        #expect(payload.wait(1)?.type == "payload-stalled", "stall.after holds for a service without its own")
+    }
+
     @Test("A new entry reopens a stalled payload, which may stall again and is then told again")
     func stalledReopens() throws {
         var payload = try Payload()

@@ -23,6 +23,9 @@ struct RandomPayload {
         rules.historyMaxBytes = random.pick([0, 60, 200, 512 << 10, 512 << 10])
         if random.oneIn(3) { rules.ignoredServices = [Text(random.pick(Array(services)))] }
         if random.oneIn(3) { rules.requiredServices = [Text(random.pick(Array(services))), "never", "\u{E9}"] }
+        for service in services where random.oneIn(3) {
+            rules.stallAfterByService[Text(service)] = random.pick([0, 2, 30, 4_000]) * 1_000_000
+        }
         for _ in 0..<count {
             let source: String? = random.pick(Array(sources))
             let word = random.pick(failsSeldom && !random.oneIn(8) ? Array(words.prefix(6)) : words)

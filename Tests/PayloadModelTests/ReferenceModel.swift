@@ -152,6 +152,15 @@ struct ReferenceModel {
             .sorted { Bytes($0.utf8).lexicographicallyPrecedes(Bytes($1.utf8)) }
     }
 
+    /// How long the payload may be silent before it counts as stalled; nil: for ever.
+    var stallAfter: Int64? {
+        let waiting = counting.filter { !isTerminal(current($0)) }
+        let times = waiting.map { key in
+            rules.stallAfterByService[Text(String(decoding: key.service, as: UTF8.self))] ?? rules.stallAfter
+        }
+        return (times.isEmpty ? [rules.stallAfter] : times).filter { $0 != 0 }.min()
+    }
+
     // MARK: History
 
     /// What an entry counts against `history.max-bytes`: its texts, and 16 bytes for its date and status.

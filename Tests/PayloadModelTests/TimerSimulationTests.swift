@@ -60,6 +60,31 @@ import Testing
         return events
     }
 
+    @Test("A payload stalls when the services that it waits in have been silent too long", arguments: UInt64(0)..<300)
+    func stallTimes(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed ^ 0x57A11)
+        var given = try RandomPayload(count: 1 + random.below(6), dates: 5, using: &random)
+        given.rules.stallAfter = random.pick([0, 20, 3_600]) * 1_000_000
+        given.rules.completionSettle = .max
+        given.rules.retention = .max
+        var payload = try Payload { $0 = given.rules }
+        for message in given.messages { try payload.take(message) }
+        guard payload.state.outcome == .open, payload.status != .success else { return }
+        let last = payload.state.changedAt
+        guard let stallAfter = ReferenceModel(given.messages, given.rules).stallAfter else {
+            #expect(payload.state.nextTimer(given.rules) == Timestamp(microseconds: .max), "seed \(seed)")
+            return
+        }
+        let deadline = last.advanced(byMicroseconds: stallAfter)
+        let before = deadline.advanced(byMicroseconds: -1)
+        #expect(payload.state.judge(after: .time, at: before, rules: given.rules) == nil, "seed \(seed)")
+        // A payload none of whose stages counts has no status to stall at.
+        guard payload.state.nextTimer(given.rules) != Timestamp(microseconds: .max) else { return }
+        #expect(payload.state.nextTimer(given.rules) == deadline, "seed \(seed)")
+        let event = payload.state.judge(after: .time, at: deadline, rules: given.rules)
+        #expect(event?.outcome == .stalled, "seed \(seed)")
+    }
+
     @Test("A timer that is due leads to an outcome or an end, in every state", arguments: UInt64(0)..<200)
     func dueTimersDoSomething(seed: UInt64) throws {
         var random = SplitMix64(seed: seed ^ 0xD0E)

@@ -2,6 +2,7 @@ import Foundation
 import KafkaClient
 import PayloadModel
 import PayloadTopology
+import RocksStore
 import StreamRuntime
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
 
     @Test(arguments: [1, 2])
     func payloadsReachTheirOutcomesFromMessagesSpreadOverPartitions(threads: Int) async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         try await worker.run(quick, threads: threads) { application in
             try worker.send([
                 status(good, "ingress", "success", at: 2), status(good, "ingress", "received", at: 1),
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func whatWasThereBeforeTheStartIsReadWhole() async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         let seconds = 0..<60
         try worker.send(seconds.map { status(bad, "puptoo", "failed", at: $0) })
         // Several starts: what came between an assignment and the start of its tasks was once lost.
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func whatCannotBeTakenIsDeadLetteredAsItWas() async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         let garbage = "{\"service\": not json"
         try await worker.run(quick) { application in
             try worker.send(
@@ -80,13 +81,13 @@ import Testing
         #expect(letter.value == Array(garbage.utf8))
         #expect(letter.headers.prefix(2) == [Header(name: "h", value: [1, 2]), Header(name: "h", value: nil)])
         #expect(letter.header("dlq.reason") == "not-json")
-        #expect(letter.header("dlq.topic") == "input")
+        #expect(letter.header("dlq.topic") == worker.topics.input)
         #expect(letter.header("dlq.partition") == "0")
         #expect(letter.header("dlq.offset") == "0")
     }
 
     @Test func aRestartGoesOnWhereItStoppedAndFiresTimersWithoutTraffic() async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         var slow = quick
         slow.completionSettle = 3_600_000_000
         try await worker.run(slow) { application in
@@ -108,8 +109,27 @@ import Testing
         #expect(try worker.outcomes().count == 2)
     }
 
+    @Test func whatIsDueIsToldBeforeAPayloadExpires() async throws {
+        let worker = try TestWorker()
+        var slow = quick
+        slow.completionSettle = 3_600_000_000
+        try await worker.run(slow) { application in
+            try worker.send([status(good, "ingress", "success", at: 1)])
+            try await eventually("it is stored") { try worker.payload(good, in: application) != nil }
+        }
+        var short = quick
+        short.retention = 300_000
+        try await Task.sleep(for: .milliseconds(400))
+        try await worker.run(short) { application in
+            try await eventually("it has expired") {
+                try worker.payload(good, in: application) == nil && !worker.outcomes().isEmpty
+            }
+        }
+        #expect(try worker.outcomes().map { $0.json["type"] as? String } == ["payload-completed"])
+    }
+
     @Test func aLostStateDirectoryIsRebuiltFromTheChangelog() async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         try await worker.run(quick) { application in
             try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 1)])
             try await eventually("both are decided") {
@@ -127,8 +147,65 @@ import Testing
         #expect(try worker.outcomes().count == 2)
     }
 
+    @Test func listsShowWhatWasCommittedBeforeAndAfterARestore() async throws {
+        let worker = try TestWorker()
+        var failed = PayloadFilter()
+        failed.failedService = "puptoo"
+        try await worker.run(quick) { application in
+            try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 2)])
+            try await eventually("the failed one is listed") {
+                try worker.list(failed, in: application) == [bad]
+                    && worker.list(PayloadFilter(), in: application) == [bad, good]
+            }
+        }
+        try FileManager.default.removeItem(atPath: worker.stateDirectory)
+        try await worker.run(quick) { application in
+            try await eventually("both are listed again") {
+                try worker.list(failed, in: application) == [bad]
+                    && worker.list(PayloadFilter(), in: application) == [bad, good]
+            }
+        }
+    }
+
+    @Test func storesOfAnotherFormatAreRebuiltFromTheChangelog() async throws {
+        let worker = try TestWorker()
+        try await worker.run(quick, storeFormat: 1) { application in
+            try worker.send([status(good, "ingress", "success", at: 1), status(bad, "puptoo", "failed", at: 2)])
+            try await eventually("both are decided") {
+                try worker.payload(good, in: application)?.outcome == .completed
+                    && worker.payload(bad, in: application)?.outcome == .failed
+            }
+        }
+        #expect {
+            _ = try worker.offlineStores()
+        } throws: { error in
+            guard case .store(let reason) = error as? StreamError else { return false }
+            return reason.kind == .incompatible
+        }
+        try await worker.run(quick) { application in
+            try await eventually("both are back") {
+                try worker.list(PayloadFilter(), in: application) == [bad, good]
+            }
+        }
+        #expect(try worker.outcomes().count == 2)
+    }
+
+    @Test func theLocalStoresCanBeReadWhileNoWorkerHasThem() async throws {
+        let worker = try TestWorker()
+        #expect(throws: StreamError.self) { try worker.offlineStores() }
+        try await worker.run(quick) { application in
+            try worker.send([status(bad, "puptoo", "failed", at: 2)])
+            try await eventually("it is stored") { try worker.payload(bad, in: application) != nil }
+            #expect(throws: StreamError.self) { try worker.offlineStores() }
+        }
+        let offline = try worker.offlineStores()
+        let id = try PayloadID(normalizing: bad)
+        let found = try offline.stores.values.compactMap { try PayloadStore.payload(id, in: $0) }
+        #expect(found.map(\.outcome) == [.failed])
+    }
+
     @Test func retentionRemovesThePayloadAndWritesATombstone() async throws {
-        let worker = try EmbeddedWorker()
+        let worker = try TestWorker()
         var rules = quick
         rules.retention = 1_000_000
         try await worker.run(rules) { application in
@@ -137,6 +214,7 @@ import Testing
                 try worker.records(of: worker.topics.changelog).contains { $0.key == bad && $0.value == nil }
             }
             try await eventually("the store has forgotten it") { try worker.payload(bad, in: application) == nil }
+            #expect(try worker.list(PayloadFilter(), in: application).isEmpty)
             // A payload that comes back starts anew.
             try worker.send([status(bad, "puptoo", "failed", at: 2)])
             try await eventually("it failed again") { try worker.outcomes().count == 2 }
@@ -145,9 +223,9 @@ import Testing
     }
 
     @Test func keyedInputNeedsNoRepartitionAndRefusesOtherKeys() async throws {
-        let worker = try EmbeddedWorker(isInputKeyed: true)
+        let worker = try TestWorker(isInputKeyed: true)
         let partition = Array(good.utf8).withUnsafeBytes {
-            Partitioner.murmur2($0, partitionCount: EmbeddedWorker.partitions)
+            Partitioner.murmur2($0, partitionCount: TestWorker.partitions)
         }
         try await worker.run(quick) { application in
             let values = [String?](repeating: status(good, "ingress", "success", at: 1), count: Int(partition) + 1)
@@ -165,7 +243,7 @@ import Testing
     }
 
     @Test func unequalInternalTopicsStopTheWorkerWithASentence() async throws {
-        let worker = try EmbeddedWorker(changelogPartitions: 4)
+        let worker = try TestWorker(changelogPartitions: 4)
         await #expect {
             try await worker.application(quick).run()
         } throws: { error in

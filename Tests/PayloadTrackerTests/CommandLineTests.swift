@@ -11,7 +11,10 @@ import Testing
             ["bogus"], ["serve", "--http-prt", "1"], ["get"], ["get", "a", "--wait", "30"],
             ["simulate", "--rate", "0"],
             ["simulate", "--time-scale", "0"], ["simulate", "--count", "-1"], ["simulate", "--duration", "x"],
-            ["serve", "--http-port"], ["send", "extra"], ["get", "a\nb", "c\nd"],
+            ["serve", "--http-port"], ["send", "{}", "--payload-id", "a", "--service", "b", "--status", "c"],
+            ["get", "a\nb", "c\nd"],
+            ["watch", "--count", "0"], ["watch", "--type", "open"], ["watch", "--type", "failed,"],
+            ["watch", "abc", "--type", "failed"], ["watch", "abc", "--count", "1"],
         ]
     )
     func wrongUse(arguments: [String]) async throws {
@@ -22,7 +25,10 @@ import Testing
         #expect(!ending.message.contains("\n"))
     }
 
-    @Test("every command explains itself and exits with 0", arguments: ["serve", "demo", "send", "get", "simulate"])
+    @Test(
+        "every command explains itself and exits with 0",
+        arguments: ["serve", "demo", "send", "get", "watch", "simulate", "status", "topics", "state", "reset"]
+    )
     func help(command: String) throws {
         let error = try #require(throws: (any Error).self) {
             var helpCommand = try PayloadTracker.parseAsRoot([command, "--help"])

@@ -1,4 +1,7 @@
+import AsyncHTTPClient
 import Foundation
+import NIOHTTP1
+import QueryService
 import Testing
 
 @testable import PayloadTracker
@@ -44,6 +47,18 @@ import Testing
     func wrongAddress(text: String) {
         let failure = #expect(throws: CommandFailure.self) { try PayloadEndpoint(text) }
         #expect(failure?.exitCode == 2)
+    }
+
+    @Test("a token is shown to the endpoint, and one that is missing is told with the setting's name")
+    func token() throws {
+        let token = try #require(BearerToken("0123456789abcdef"))
+        let endpoint = try PayloadEndpoint("http://host", token: token)
+        #expect(endpoint.request("http://host/v1/summary").headers["Authorization"] == ["Bearer 0123456789abcdef"])
+        #expect(try PayloadEndpoint("http://host").request("http://host/").headers["Authorization"].isEmpty)
+        let failure = try #require(throws: CommandFailure.self) {
+            try endpoint.document("abc", status: 401, body: Data())
+        }
+        #expect(failure.description.contains("PAYLOAD_TRACKER_HTTP_TOKEN") && failure.exitCode == 1)
     }
 
     @Test("no answer is a failure of one line")

@@ -61,7 +61,7 @@ import Testing
             ("stall.after", "99999999999999999999d", "500ms"), ("stall.after", "9223372036854775807d", "500ms"),
             ("retention", "0", "from 1ms"), ("status-msg.max-bytes", "15", "from 16"),
             ("status-msg.max-bytes", "64kb", "from 16"), ("history.max-entries", "100001", "to 100000"),
-            ("processing.guarantee", "twice", "exactly_once or at_least_once"),
+            ("processing.guarantee", "twice", "at_least_once or exactly_once"),
             ("status.aliases", "boom", "word=status"), ("status.aliases", "boom=broken", "word=status"),
             ("status.aliases", "success=failure", "word=status"), ("status.aliases", "a=failure,a=success", "once"),
             ("topics.input", "no spaces", "letters"), ("advertised.url", "ftp://host", "http"),
@@ -104,6 +104,50 @@ import Testing
         #expect(throws: SettingsError.self) { try settings(["--set", "retention"]) }
     }
 
+    @Test("a service's own stall time is read alike from the file, the environment and --set, and can be undone")
+    func stallAfterOfServices() throws {
+        let wanted = ["insights-engine": Duration.seconds(300), "puptoo": .zero]
+        let nested = "stall:\n  after:\n    Insights-Engine: 5m\n    puptoo: 0"
+        #expect(try settings(file: nested).stallAfterByService == wanted)
+        let dotted = "stall.after: 2h\nstall.after.puptoo: 0\nstall.after.insights-engine: 5m"
+        #expect(try settings(file: dotted).stallAfterByService == wanted)
+        #expect(try settings(file: dotted).stallAfter == .seconds(7_200))
+        let environment = [
+            "PAYLOAD_TRACKER_STALL_AFTER_INSIGHTS_ENGINE": "5m", "PAYLOAD_TRACKER_STALL_AFTER_PUPTOO": "0",
+        ]
+        #expect(try settings(environment: environment).stallAfterByService == wanted)
+        let flags = ["--set", "stall.after.insights-engine=5m", "--set", "stall.after.a_b.c=1s"]
+        #expect(
+            try settings(flags, environment: ["PAYLOAD_TRACKER_STALL_AFTER_PUPTOO": "0"]).stallAfterByService
+                == wanted.merging(["a_b.c": .seconds(1)]) { $1 }
+        )
+        #expect(try settings(["--set", "stall.after.puptoo="], file: nested).stallAfterByService["puptoo"] == nil)
+        let rules = try settings(environment: environment).rules
+        #expect(rules.stallAfterByService == ["insights-engine": 300_000_000, "puptoo": 0])
+    }
+
+    @Test("a mistake in a service's stall time is told as any other")
+    func stallAfterMistakes() throws {
+        let value = try #require(throws: SettingsError.self) { try settings(["--set", "stall.after.puptoo=5"]) }
+        #expect(value.description.hasPrefix("stall.after.puptoo: "))
+        #expect(value.description.contains("500ms"))
+        let key = try #require(throws: SettingsError.self) { try settings(["--set", "stall.aftr.puptoo=5m"]) }
+        #expect(key.description.contains("did you mean stall.after.puptoo?"))
+        let variable = try #require(throws: SettingsError.self) {
+            try settings(environment: ["PAYLOAD_TRACKER_STAL_AFTER_PUPTOO": "5m"])
+        }
+        #expect(variable.description.contains("did you mean PAYLOAD_TRACKER_STALL_AFTER_PUPTOO?"))
+        let empty = try #require(throws: SettingsError.self) { try settings(["--set", "stall.after.=5m"]) }
+        #expect(empty.description.contains("did you mean stall.after?"))
+        let long = String(repeating: "s", count: 129)
+        #expect(throws: SettingsError.self) { try settings(["--set", "stall.after.\(long)=5m"]) }
+        // A service may be called like what Kubernetes makes; a duration tells which it is.
+        let link = ["PAYLOAD_TRACKER_STALL_AFTER_SERVICE_HOST": "10.0.0.1"]
+        #expect(try settings(environment: link) == Settings())
+        let service = ["PAYLOAD_TRACKER_STALL_AFTER_MY_SERVICE_HOST": "5m"]
+        #expect(try settings(environment: service).stallAfterByService == ["my-service-host": .seconds(300)])
+    }
+
     @Test("variables that Kubernetes makes for a service of the tracker's name do not stop the start")
     func serviceLinks() throws {
         let links = [
@@ -112,6 +156,35 @@ import Testing
         ]
         let environment = Dictionary(uniqueKeysWithValues: links.map { ("PAYLOAD_TRACKER_\($0)", "tcp://10.0.0.1:1") })
         #expect(try settings(environment: environment) == Settings())
+    }
+
+    @Test(
+        "a variable that only looks like one of those is a mistake",
+        arguments: ["PORT", "HTTPS_PORT", "SERVER_PORT"]
+    )
+    func noServiceLink(_ name: String) {
+        #expect(throws: SettingsError.self) { try settings(environment: ["PAYLOAD_TRACKER_\(name)": "9000"]) }
+    }
+
+    @Test(
+        "commands that ask an instance find it by the settings that it has",
+        arguments: [
+            ([], "http://127.0.0.1:8080"), (["--http-port", "9123"], "http://127.0.0.1:9123"),
+            (["--http-host", "0.0.0.0"], "http://127.0.0.1:8080"), (["--http-host", "::"], "http://[::1]:8080"),
+            (["--advertised-url", "https://tracker.example"], "https://tracker.example"),
+        ]
+    )
+    func reachableURL(_ flags: [String], _ url: String) throws {
+        #expect(try settings(flags).reachableURL == url)
+    }
+
+    @Test("a command's own defaults hold where nothing is given, and nowhere else")
+    func ownDefaults() throws {
+        var defaults = Settings()
+        defaults.httpPort = 0
+        #expect(try Settings([], defaults: defaults).httpPort == 0)
+        let given = GivenSetting(key: "http.port", value: "8080", origin: "a test")
+        #expect(try Settings([given], defaults: defaults).httpPort == 8080)
     }
 
     @Test("two roles on one topic stop the start: the tracker would read its own output")
@@ -143,9 +216,12 @@ import Testing
         "topics.dead-letter": "dead", "topics.repartition": "hop", "topics.changelog": "log", "topics.partitions": "12",
         "topics.replication-factor": "3", "state.dir": "/s", "store.block-cache": "2GiB", "store.write-buffers": "1MiB",
         "store.cache": "1MiB",
+        "http.peer-secret": "0123456789abcdef",
+        "http.tokens-file": "/tokens", "http.token": "0123456789abcdef",
         "http.host": "0.0.0.0", "http.port": "0", "advertised.url": "http://10.0.0.5:8080", "stream.threads": "4",
-        "processing.guarantee": "exactly_once", "commit.interval": "1s", "group.instance.id": "one",
-        "session.timeout": "10s", "standby.replicas": "1", "input.keyed-by-payload-id": "true",
+        "processing.guarantee": "at_least_once", "commit.interval": "1s", "transaction.timeout": "20s",
+        "group.instance.id": "one",
+        "session.timeout": "10s", "standby.replicas": "2", "input.keyed-by-payload-id": "true",
         "input.offset-reset": "latest", "status.aliases": "boom=failure", "status-msg.max-bytes": "64KiB",
         "completion.settle": "0", "completion.required-services": "ingress,puptoo", "services.ignored": "tasks",
         "stall.after": "500ms", "stage.recovery": "sticky", "history.max-entries": "1", "history.max-bytes": "1024",

@@ -11,28 +11,52 @@ import Testing
 /// The service without a socket, to be asked one request at a time.
 struct Endpoint {
     var reader: any PayloadReader = StubReader { id, _ in .failedUpload(id) }
+    var lists = StubLists()
+    var summary = StubSummary()
+    var watcher = StubWatcher()
+    var partitions = StubPartitions()
+    var outcomes: any OutcomeSource = StubOutcomes()
+    var peers: Peers?
+    var tokens: AccessTokens?
     var health = StubHealth()
     let metrics = PrometheusMetrics()
 
-    func ask(_ target: String, _ method: HTTPRequest.Method = .get) async throws -> TestResponse {
-        let server = QueryServer(
+    var server: QueryServer {
+        QueryServer(
             configuration: .init(host: "127.0.0.1", port: 0),
             reader: reader,
+            lists: lists,
+            summary: summary,
+            watcher: watcher,
+            partitions: partitions,
+            outcomes: outcomes,
+            peers: peers,
+            tokens: tokens,
             health: health,
             metrics: metrics,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onServerRunning: { _ in }
         )
-        return try await server.application.test(.router) { client in
-            try await client.execute(uri: target, method: method) { $0 }
+    }
+
+    func ask(
+        _ target: String,
+        _ method: HTTPRequest.Method = .get,
+        headers: HTTPFields = [:]
+    ) async throws -> TestResponse {
+        try await server.application.test(.router) { client in
+            try await client.execute(uri: target, method: method, headers: headers) { $0 }
         }
     }
 
     /// Expects the problem that RFC 9457 describes, and returns its detail.
-    func problem(_ target: String, _ method: HTTPRequest.Method = .get, is status: HTTPResponse.Status) async throws
-        -> String
-    {
-        let response = try await ask(target, method)
+    func problem(
+        _ target: String,
+        _ method: HTTPRequest.Method = .get,
+        headers: HTTPFields = [:],
+        is status: HTTPResponse.Status
+    ) async throws -> String {
+        let response = try await ask(target, method, headers: headers)
         #expect(response.status == status)
         #expect(response.headers[.contentType] == "application/problem+json")
         let fields = try response.json()

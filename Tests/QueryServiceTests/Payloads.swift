@@ -2,7 +2,7 @@ import PayloadModel
 
 extension PayloadState {
     /// A payload that ingress has received and puptoo has failed, in that order, judged as `outcome`.
-    static func failedUpload(_ id: PayloadID, outcome: Outcome = .failed) -> PayloadState {
+    static func failedUpload(_ id: PayloadID, outcome: Outcome = .failed, orgID: Text? = nil) -> PayloadState {
         let received = StatusEntry(date: .init(microseconds: 1_000_000), status: .received, rawStatus: "received")
         let failed = StatusEntry(
             date: .init(microseconds: 2_500_000),
@@ -13,7 +13,10 @@ extension PayloadState {
         return PayloadState(
             id: id,
             stages: [("ingress", received), ("puptoo", failed)].compactMap(Stage.init),
-            attributes: Attributes(account: LatestText(text: "540155", date: failed.date)),
+            attributes: Attributes(
+                account: LatestText(text: "540155", date: failed.date),
+                orgID: orgID.map { LatestText(text: $0, date: failed.date) }
+            ),
             trimmedThrough: nil,
             outcome: outcome,
             revision: outcome == .open ? 0 : 1,

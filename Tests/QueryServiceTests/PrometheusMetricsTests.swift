@@ -1,5 +1,6 @@
 import Metrics
 import QueryService
+import Synchronization
 import Testing
 
 @Suite("Prometheus metrics")
@@ -98,5 +99,36 @@ struct PrometheusMetricsTests {
         let text = metrics.exposition()
         #expect(text.contains("\nn_total 8000\n"))
         #expect(text.split(separator: "\n").count { $0.hasPrefix("m_total{") } == 8)
+    }
+
+    @Test("what is read at a scrape is on the page as long as it is read, and no longer")
+    func samples() async {
+        let partitions = Mutex(["0": 5.0, "1": 7.0])
+        Counter(label: "n", factory: metrics).increment()
+        metrics.collect {
+            partitions.withLock { $0 }.map { MetricSample(gauge: "lag", [("partition", $0.key)], value: $0.value) }
+                + [MetricSample(counter: "read", value: 2.5)]
+        }
+        let rest = "# TYPE n_total counter\nn_total 1\n# TYPE read_total counter\nread_total 2.5\n"
+        #expect(
+            await metrics.scrape() == "# TYPE lag gauge\nlag{partition=\"0\"} 5\nlag{partition=\"1\"} 7\n" + rest
+        )
+        partitions.withLock { $0 = ["1": 0] }
+        #expect(await metrics.scrape() == "# TYPE lag gauge\nlag{partition=\"1\"} 0\n" + rest)
+    }
+
+    @Test("/metrics reads them")
+    func samplesOnThePage() async throws {
+        let endpoint = Endpoint()
+        endpoint.metrics.collect { [MetricSample(gauge: "lag", value: 3)] }
+        #expect(try await endpoint.ask("/metrics").text.contains("lag 3\n"))
+    }
+
+    @Test("a timer whose values are long has buckets for them")
+    func timerBounds() {
+        let metrics = PrometheusMetrics(timerBounds: ["stage": [1, 3_600]])
+        Timer(label: "stage", factory: metrics).recordSeconds(60)
+        let page = metrics.exposition()
+        #expect(page.contains("stage_seconds_bucket{le=\"1\"} 0\nstage_seconds_bucket{le=\"3600\"} 1\n"))
     }
 }

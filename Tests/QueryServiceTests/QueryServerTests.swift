@@ -43,12 +43,27 @@ struct QueryServerTests {
         try await withServer(reader) { port, services in
             try await TestClient.withClient(host: "127.0.0.1", port: port) { client in
                 async let answer = client.get("/v1/payloads/abc?wait=60s")
-                while reader.callCount < 2 { try await Task.sleep(for: .milliseconds(10)) }
+                while reader.callCount == 0 { try await Task.sleep(for: .milliseconds(10)) }
                 await services.triggerGracefulShutdown()
                 let response = try await answer
                 #expect(response.status == .ok)
-                // The whole wait would be some 600 looks.
-                #expect(reader.callCount < 200)
+                // One look before the wait, one after it.
+                #expect(reader.callCount <= 2)
+            }
+        }
+    }
+
+    @Test("ends the streams of those who listen when it is shut down")
+    func shutdownEndsStreams() async throws {
+        let outcomes = StubOutcomes([[.failed(0, 5)]], isEndless: true)
+        try await withServer(outcomes: outcomes) { port, services in
+            try await TestClient.withClient(host: "127.0.0.1", port: port) { client in
+                async let answer = client.get("/v1/outcomes/stream")
+                while outcomes.wishedPositions.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+                await services.triggerGracefulShutdown()
+                let response = try await answer
+                #expect(response.status == .ok)
+                #expect(response.body.map { String(buffer: $0) }?.hasPrefix("retry: ") == true)
             }
         }
     }
@@ -65,10 +80,13 @@ struct QueryServerTests {
 
     private func withServer(
         _ reader: any PayloadReader = StubReader { id, _ in .failedUpload(id) },
+        outcomes: any OutcomeSource = StubOutcomes(),
         _ body: (_ port: Int, _ services: ServiceGroup) async throws -> Void
     ) async throws {
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        let server = QueryServerTests.server(reader, host: "127.0.0.1", port: 0) { listening.yield($0) }
+        let server = QueryServerTests.server(reader, outcomes: outcomes, host: "127.0.0.1", port: 0) {
+            listening.yield($0)
+        }
         let services = ServiceGroup(services: [server], logger: QueryServerTests.logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -86,6 +104,7 @@ struct QueryServerTests {
 
     private static func server(
         _ reader: any PayloadReader = StubReader { _, _ in nil },
+        outcomes: any OutcomeSource = StubOutcomes(),
         host: String,
         port: Int,
         onServerRunning: @escaping @Sendable (Int) async -> Void
@@ -93,6 +112,11 @@ struct QueryServerTests {
         QueryServer(
             configuration: .init(host: host, port: port),
             reader: reader,
+            lists: StubLists(),
+            summary: StubSummary(),
+            watcher: StubWatcher(),
+            partitions: StubPartitions(),
+            outcomes: outcomes,
             health: StubHealth(),
             metrics: PrometheusMetrics(),
             logger: logger,

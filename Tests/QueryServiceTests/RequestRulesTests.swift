@@ -8,7 +8,8 @@ import Testing
 @Suite("Every request")
 struct RequestRulesTests {
     static let paths = [
-        "/v1/payloads/abc", "/v1/payloads/abc/statuses", "/healthz", "/readyz", "/metrics", "/nothing", "/",
+        "/v1/payloads", "/v1/payloads/abc", "/v1/payloads/abc/statuses", "/healthz", "/readyz", "/metrics", "/nothing",
+        "/", "/v1/outcomes/stream",
     ]
 
     @Test("a method that might change something is refused, whatever the path", arguments: paths)
@@ -41,9 +42,9 @@ struct RequestRulesTests {
     @Test(
         "a path that there is not is told apart from a payload that there is not",
         arguments: [
-            "/", "/nothing", "/v1", "/v1/payloads", "/v1/payloads/abc/", "/v1/payloads/abc/nothing",
+            "/nothing", "/v1", "/v1/payloads/abc/", "/v1/payloads/abc/nothing",
             "/v1/payloads/abc/statuses/",
-            "/v2/payloads/abc", "/v1/payload/abc", "//v1/payloads/abc", "/healthz/", "/HEALTHZ", "*",
+            "/v2/payloads", "/v2/payloads/abc", "/v1/payload/abc", "//v1/payloads/abc", "/healthz/", "/HEALTHZ", "*",
         ]
     )
     func unknownPath(_ path: String) async throws {
@@ -54,7 +55,8 @@ struct RequestRulesTests {
         "a parameter that is not known is refused: a typo must not silently widen a question",
         arguments: [
             "/v1/payloads/abc?wiat=30s", "/v1/payloads/abc?limit=5", "/v1/payloads/abc/statuses?wait=5s",
-            "/v1/payloads/abc/statuses?Limit=5", "/healthz?x", "/readyz?x=1", "/metrics?name=x",
+            "/v1/payloads/abc/statuses?Limit=5", "/v1/payloads?wait=5s", "/v1/payloads?orgid=1", "/v1/partitions?x",
+            "/v1/summary?x", "/v1/outcomes/stream?outcome=failed",
         ]
     )
     func unknownParameter(_ target: String) async throws {
@@ -79,8 +81,8 @@ struct RequestRulesTests {
     @Test("a path without end does not fill the memory or the log")
     func longTarget() async throws {
         let long = String(repeating: "x", count: 8 << 10)
-        _ = try await Endpoint().problem("/v1/payloads/\(long)", is: .uriTooLong)
-        _ = try await Endpoint().problem("/healthz?\(long)", is: .uriTooLong)
+        _ = try await Endpoint().problem("/v1/payloads/\(long)", is: .badRequest)
+        _ = try await Endpoint().problem("/healthz?\(long)", is: .badRequest)
     }
 
     @Test("no answer is kept by a cache or guessed at by a browser", arguments: paths)

@@ -9,7 +9,8 @@ struct WaitTests {
     @Test("answers once the outcome is decided, so that a script need not poll")
     func decided() async throws {
         let reader = StubReader { id, call in .failedUpload(id, outcome: call < 3 ? .open : .failed) }
-        let fields = try await Endpoint(reader: reader).ask("/v1/payloads/abc?wait=60s").json()
+        let endpoint = Endpoint(reader: reader, watcher: StubWatcher(changes: 1))
+        let fields = try await endpoint.ask("/v1/payloads/abc?wait=60s").json()
         #expect(fields["outcome"] as? String == "failed")
         #expect(reader.callCount == 3)
     }
@@ -17,7 +18,8 @@ struct WaitTests {
     @Test("waits for a payload that nobody has heard of yet: an upload may be asked for before its first message")
     func appears() async throws {
         let reader = StubReader { id, call in call < 3 ? nil : .failedUpload(id) }
-        #expect(try await Endpoint(reader: reader).ask("/v1/payloads/abc?wait=60s").status == .ok)
+        let endpoint = Endpoint(reader: reader, watcher: StubWatcher(changes: 1))
+        #expect(try await endpoint.ask("/v1/payloads/abc?wait=60s").status == .ok)
     }
 
     @Test("shows the open payload when the time is over", arguments: ["1ms", "250ms", "0", "0s"])

@@ -8,49 +8,44 @@ import Testing
     private let input0 = TopicPartition(topic: "input", partition: 0)
     private let input1 = TopicPartition(topic: "input", partition: 1)
 
-    @Test func waitsForTheUpstreamBeforeItAsksForItsOwnEnd() throws {
+    @Test func waitsForTheUpstreamBeforeItAsksForItsOwnEnd() {
         var catchUp = CatchUp(upstream: [input0: 10, input1: 5])
-        var committed = [input0: Int64(10), input1: 4]
-        var askedForEnd = false
-        func advance(position: Int64?) throws(StreamError) {
-            try catchUp.advance(position: position) { partitions throws(StreamError) in
-                committed.filter { partitions.contains($0.key) }
-            } end: { () throws(StreamError) in
-                askedForEnd = true
-                return 7
-            }
-        }
-        try advance(position: 100)
-        #expect(!askedForEnd)
+        catchUp.committed([input0: 10, input1: 4])
+        catchUp.processed(to: 100)
+        #expect(!catchUp.needsEnd)
+        #expect(catchUp.awaitedUpstream == [input1])
+
+        catchUp.committed([input1: 5])
+        #expect(catchUp.needsEnd)
+        catchUp.found(end: 7)
+        catchUp.processed(to: 6)
         #expect(!catchUp.isDone)
 
-        committed[input1] = 5
-        try advance(position: 6)
-        #expect(askedForEnd)
-        #expect(!catchUp.isDone)
-
-        try advance(position: 7)
+        catchUp.processed(to: 7)
         #expect(catchUp.isDone)
     }
 
-    @Test func anEmptyUpstreamAndAnEmptyPartitionAreCaughtUpAtOnce() throws {
+    @Test func anEmptyUpstreamAndAnEmptyPartitionAreCaughtUpAtOnce() {
         var catchUp = CatchUp(upstream: [input0: 0])
-        try catchUp.advance(position: nil) { _ throws(StreamError) in
-            Issue.record("nothing has to be asked")
-            return [:]
-        } end: { () throws(StreamError) in
-            0
-        }
+        #expect(catchUp.awaitedUpstream.isEmpty)
+        catchUp.found(end: 0)
+        catchUp.processed(to: nil)
         #expect(catchUp.isDone)
     }
 
-    @Test func anUpstreamThatNobodyCommittedIsNotCaughtUp() throws {
+    @Test func anUpstreamThatNobodyCommittedIsNotCaughtUp() {
         var catchUp = CatchUp(upstream: [input0: 1])
-        try catchUp.advance(position: 50) { _ throws(StreamError) in
-            [:]
-        } end: { () throws(StreamError) in
-            0
-        }
+        catchUp.committed([:])
+        catchUp.found(end: 0)
+        catchUp.processed(to: 50)
+        #expect(!catchUp.isDone)
+    }
+
+    @Test func anEndThatWasLookedUpTooEarlyDoesNotCount() {
+        var catchUp = CatchUp(upstream: [input0: 1])
+        catchUp.found(end: 3)
+        catchUp.committed([input0: 1])
+        catchUp.processed(to: 3)
         #expect(!catchUp.isDone)
     }
 }

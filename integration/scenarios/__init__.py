@@ -72,11 +72,23 @@ def load() -> list[Scenario]:
         fields,
         timers,
         crashes,
+        random_faults,
+        commit_steps,
         http_rules,
+        waiting,
+        lists,
         configuration,
         shutdown,
         topics,
+        instances,
+        tokens,
+        kafka_security,
         commands,
+        administration,
+        compatible,
+        openapi,
+        stream,
+        page,
     )
 
     return SCENARIOS

@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from itertools import islice
 
+import invariants
 import sequences
 from app import App
-from checks import Checks, Skipped, by_payload, documents_converge, models_of, plausible_event_problems
+from checks import Checks, Documents, Skipped, documents_converge, events_of_all, models_of
+from disk import CannotMount, SmallDisk
+from load import Load, traffic
 from message import Rules
-from model import Payload
 from records import Record
 from scenarios import Context, scenario
-from scenarios.bad_input import place, refused_values
 from tracker import Tracker, TrackerFailed
 
-PAYLOADS = {"noida": 150}
+MESSAGES = {"noida": 2_000}
 KILLS = 6
 SECONDS_OF_LOAD = 30
 
 
 def load_values(context: Context, app: App) -> list[bytes | None]:
-    """Messages of many payloads, in pieces that overlap, with refused records and tombstones between them."""
-    makers = list(sequences.SEQUENCES.values())
-    bad = [value for _, value, _ in refused_values() if len(value) < 10_000]
-    base = 1_700_000_000_000_000
-    open_payloads, values = [], []
-    for i in range(PAYLOADS.get(context.broker.kind, 600)):
-        steps = app.random.choice(makers)() if i % 3 else sequences.random_steps(app.random)
-        made = sequences.message_values(sequences.new_id(app.random), steps, base, app.random)
-        open_payloads.append(sequences.shuffled_with_duplicates(made, app.random))
-    while open_payloads:
-        chosen = app.random.choice(open_payloads[:60])
-        values.append(chosen.pop())
-        if not chosen:
-            open_payloads.remove(chosen)
-        if app.random.random() < 0.02:
-            values.append(app.random.choice([None, app.random.choice(bad)]))
-    return values
-
-
-class Load(threading.Thread):
-    """Sends the values evenly over the time of the load, in small bursts."""
-
-    def __init__(self, app: App, values: list[bytes | None]):
-        super().__init__(daemon=True)
-        self.app = app
-        self.values = values
-
-    def run(self) -> None:
-        burst = max(1, len(self.values) // (SECONDS_OF_LOAD * 10))
-        for i, value in enumerate(self.values):
-            self.app.send(value)
-            if i % burst == 0:
-                time.sleep(0.1)
+    return list(islice(traffic(app.random), MESSAGES.get(context.broker.kind, 8_000)))
 
 
 def start(app: App, guarantee: str, **settings) -> Tracker:
@@ -74,7 +43,8 @@ def start_first(app: App, guarantee: str, **settings) -> Tracker:
 
 def run_with_kills(context: Context, guarantee: str, static: bool) -> None:
     app = context.app(partitions=6).create_input()
-    load = Load(app, load_values(context, app))
+    values = load_values(context, app)
+    load = Load(app, values, len(values) / SECONDS_OF_LOAD)
     member = {"group_instance_id": "one"} if static else {}
     tracker = start_first(app, guarantee, **member)
     load.start()
@@ -91,29 +61,11 @@ def run_with_kills(context: Context, guarantee: str, static: bool) -> None:
     judge(app, tracker, records, repeats=guarantee == "at_least_once")
 
 
-def judge(app: App, tracker: Tracker, records: list[Record], repeats: bool) -> None:
-    payloads, refused = models_of(records, Rules())
+def judge(app: App, tracker: Documents, records: list[Record], repeats: bool) -> None:
     checks = Checks()
-    checks.extend(documents_converge(app, tracker, list(payloads.values()), seconds=120))
-    letters = app.read(app.dead_letters)
-    letters.read(20, lambda found: len({place(letter) for letter in found}) >= len(refused))
-    found = {place(letter): letter.header("dlq.reason") for letter in letters.read(1)}
-    checks.equal("dead letters (by partition and offset)", found, refused)
-    checks.extend(events_of_all(app, tracker, payloads, repeats))
+    for verdict in invariants.of_records(app, tracker, records, repeats=repeats):
+        checks.extend(verdict.problems)
     checks.done()
-
-
-def events_of_all(app: App, tracker: Tracker, payloads: dict[str, Payload], repeats: bool) -> list[str]:
-    reader = app.read(app.outcomes)
-    reader.read(2)
-    events = by_payload(reader.records)
-    checks = Checks()
-    checks.equal("payloads that only events know", set(events) - set(payloads), set())
-    for payload_id, payload in payloads.items():
-        found, document = events.get(payload_id, []), tracker.document(payload_id)
-        problems = plausible_event_problems(app, found, payload, document, repeats=repeats, all_at_once=False)
-        checks.extend(problems)
-    return checks.problems
 
 
 @scenario("topics", "transactions", "fencing", "static-members")
@@ -131,7 +83,7 @@ def crashes_at_least_once(context: Context) -> None:
 @scenario("topics", "transactions", "fencing", "takeover")
 def crashes_of_dynamic_members(context: Context) -> None:
     """Without a `group.instance.id` a crashed worker's partitions would be left alone."""
-    run_with_kills(context, "at_least_once", static=False)
+    run_with_kills(context, "exactly_once", static=False)
 
 
 @scenario("topics", "transactions", "fencing", "static-members")
@@ -145,14 +97,14 @@ def lost_disk(context: Context) -> None:
             app.send(value)
     records = app.sender.flush()
     payloads, _ = models_of(records, Rules())
-    tracker = start_first(app, "at_least_once", group_instance_id="one")
+    tracker = start_first(app, "exactly_once", group_instance_id="one")
     checks = Checks()
     checks.extend(documents_converge(app, tracker, list(payloads.values())))
     tracker.kill()
-    tracker = start(app, "at_least_once", group_instance_id="one", state_dir=app.directory / "new-disk")
+    tracker = start(app, "exactly_once", group_instance_id="one", state_dir=app.directory / "new-disk")
     tracker.wait_until_ready()
     checks.extend(documents_converge(app, tracker, list(payloads.values()), seconds=20))
-    checks.extend(events_of_all(app, tracker, payloads, repeats=True))
+    checks.extend(events_of_all(app, tracker, payloads, repeats=False))
     checks.done()
 
 
@@ -175,3 +127,27 @@ def run_quietly(context: Context, guarantee: str) -> None:
     records = app.sender.flush()
     tracker = start_first(app, guarantee)
     judge(app, tracker, records, repeats=False)
+
+
+@scenario()
+def start_on_a_full_disk(context: Context) -> None:
+    """A worker that is started while the disk is full would end again and again instead of saying so and going on when there is room."""
+    app = context.app().create_input()
+    try:
+        disk = SmallDisk(app.directory / "state")
+    except CannotMount as error:
+        raise Skipped(f"no small disk: {error}") from None
+    try:
+        disk.fill()
+        tracker = app.start()
+        tracker.wait_for(lambda: tracker.status_of("/healthz") == 503, "to say that it cannot work")
+        check = Checks()
+        check.that(b"full disk" in tracker.request("/healthz").body, "/healthz does not name the full disk")
+        check.that("make room" in tracker.log_text(), "the log does not say what to do")
+        disk.free()
+        tracker.wait_until_ready()
+        check.equal("exit code after SIGTERM", tracker.stop(), 0)
+        check.done()
+    finally:
+        app.close()
+        disk.unmount()

@@ -39,6 +39,15 @@ def send_in_order(app: App, steps: list[sequences.Step], rules: Rules, payload_i
     return model_of(values, rules)
 
 
+def send_upload(app: App, steps: list[sequences.Step]) -> str:
+    """One payload's messages as its services sent them, in that order; its id."""
+    payload_id = sequences.new_id(app.random)
+    for value in sequences.message_values(payload_id, steps, base_date(app), app.random):
+        app.send(value, 0)
+    app.sender.flush()
+    return payload_id
+
+
 def send_anywhere(app: App, steps: list[sequences.Step], rules: Rules) -> Sent:
     """One payload's messages shuffled, with duplicates, each on any partition: as producers without keys do."""
     payload_id = sequences.new_id(app.random)

@@ -9,10 +9,9 @@ import time
 import sequences
 from app import App
 from brokers import Broker, free_port
-from checks import Checks, Skipped, documents_converge, models_of
+from checks import Checks, Skipped, documents_converge, events_of_all, models_of
 from message import Rules
 from scenarios import Context, scenario
-from scenarios.crashes import events_of_all
 from tracker import Tracker
 
 DEADLINE = 10
@@ -124,7 +123,8 @@ def broker_that_never_comes(context: Context) -> None:
     checks.done()
 
 
-@scenario("topics", "restart")
+# noida-db acknowledges commits while it stops and has lost them when it starts again: it is not asked to.
+@scenario("topics", "transactions", "crash")
 def broker_that_restarts(context: Context) -> None:
     """A broker's restart would stop the worker, or lose or repeat what came around it."""
     broker = another_broker(context)

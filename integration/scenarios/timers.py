@@ -70,6 +70,32 @@ def timers_turned_off(context: Context) -> None:
     checks.done()
 
 
+@scenario("topics", "transactions")
+def stall_times_of_services(context: Context) -> None:
+    """A payload in a service that is slow by nature would be called stalled, or one in a quick service an hour too late."""
+    app = context.app().create_input()
+    step = sequences.Step
+    own = {"PAYLOAD_TRACKER_STALL_AFTER_QUICK_SERVICE": "2s", "PAYLOAD_TRACKER_STALL_AFTER_ENDLESS": "0"}
+    tracker = app.start(stall_after="10s", variables=own).wait_until_ready()
+    waits = {"quick-service": ["payload-stalled"], "endless": [], "other": ["payload-stalled"]}
+    steps = {name: [step(0, "ingress", "success"), step(1, name, "processing")] for name in waits}
+    sent = {name: send_in_order(app, steps[name], RULES).payload for name in waits}
+    app.sender.flush()
+    started = time.monotonic()
+    checks = Checks()
+    quick = sent["quick-service"].payload_id
+    tracker.wait_for(lambda: (tracker.document(quick) or {}).get("outcome") == "stalled", "to call it stalled")
+    others = [tracker.document(sent[name].payload_id)["outcome"] for name in ("endless", "other")]
+    if time.monotonic() - started < 8:
+        checks.equal("outcomes of those that wait elsewhere", others, ["open", "open"])
+    other = sent["other"].payload_id
+    tracker.wait_for(lambda: tracker.document(other)["outcome"] == "stalled", "to call the other stalled, too")
+    types = {sent[name].payload_id: expected for name, expected in waits.items()}
+    checks.extend(final_event_problems(app, list(sent.values()), types))
+    checks.equal("outcome of the endless", tracker.document(sent["endless"].payload_id)["outcome"], "open")
+    checks.done()
+
+
 def timers_survive(context: Context, how: str) -> None:
     app = context.app().create_input()
     quick = {"completion_settle": "6s", "stall_after": "12s", **MEMBER}

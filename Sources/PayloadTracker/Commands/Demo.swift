@@ -6,6 +6,7 @@ import Metrics
 import PayloadTopology
 import QueryService
 import ServiceLifecycle
+import StreamRuntime
 
 /// Runs everything on an embedded broker, with realistic traffic.
 struct Demo: AsyncParsableCommand {
@@ -29,19 +30,21 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var settings = try options.settings()
+        Interruption.exitUntilServing()
+        let defaults = Settings.demo
+        var settings = try options.settings(defaults: defaults)
         let topics = settings.topics
         let names = [topics.input, topics.repartition, topics.changelog, topics.outcomes, topics.deadLetter]
         let broker = try EmbeddedBroker(topics: names.map { ($0, Demo.partitions) })
-        settings.prepareForDemo(bootstrapServers: broker.bootstrapServers)
-        let stateDir = settings.stateDir
-        defer { try? FileManager.default.removeItem(atPath: stateDir) }
+        settings.kafka.bootstrapServers = broker.bootstrapServers
+        // A directory that the user named is the user's.
+        defer { try? FileManager.default.removeItem(atPath: defaults.stateDir) }
 
-        let metrics = PrometheusMetrics()
+        let metrics = PrometheusMetrics.ofWorker()
         MetricsSystem.bootstrap(metrics)
         let logger = LineLogHandler.logger(settings)
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let worker = Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) {
+        let worker = try Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) {
             port.yield($0)
         }
         let tour = DemoTour(settings: settings, payloads: payloads, seed: seed, keepRunning: keepRunning, ports: ports)
@@ -53,16 +56,18 @@ struct Demo: AsyncParsableCommand {
 }
 
 extension Settings {
-    /// A tour of a minute wants shorter times than production does; what the user set stays.
-    fileprivate mutating func prepareForDemo(bootstrapServers: String) {
-        let defaults = Settings()
-        kafka.bootstrapServers = bootstrapServers
-        stateDir =
+    /// A tour of a minute wants shorter times than production does.
+    fileprivate static var demo: Settings {
+        var settings = Settings()
+        // The embedded broker acknowledges transactions and does not carry them out.
+        settings.processingGuarantee = .atLeastOnce
+        settings.stateDir =
             FileManager.default.temporaryDirectory.appending(path: "payload-tracker-demo-\(UUID().uuidString)").path
-        if sessionTimeout == defaults.sessionTimeout { sessionTimeout = .seconds(6) }
-        if httpPort == defaults.httpPort { httpPort = 0 }
-        if completionSettle == defaults.completionSettle { completionSettle = .seconds(2) }
-        if stallAfter == defaults.stallAfter { stallAfter = .seconds(6) }
-        if logLevel == defaults.logLevel { logLevel = .warning }
+        settings.sessionTimeout = .seconds(6)
+        settings.httpPort = 0
+        settings.completionSettle = .seconds(2)
+        settings.stallAfter = .seconds(6)
+        settings.logLevel = .warning
+        return settings
     }
 }

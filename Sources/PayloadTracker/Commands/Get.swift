@@ -11,8 +11,10 @@ struct Get: AsyncParsableCommand {
     @Argument(help: "The payload's id, in any form.")
     var id: String
 
-    @Option(help: "Where an instance of the tracker answers.")
-    var url = "http://127.0.0.1:8080"
+    @Option(
+        help: "Where an instance of the tracker answers (default: as advertised.url, or http.host and http.port, say)."
+    )
+    var url: String?
 
     @Flag(help: "Print the document as it comes, for scripts.")
     var json = false
@@ -20,8 +22,10 @@ struct Get: AsyncParsableCommand {
     @Option(help: "Wait this long for an outcome, such as 30s; at most 60s count.", transform: Self.duration)
     var wait: Duration?
 
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
     func run() async throws {
-        let endpoint = try PayloadEndpoint(url)
+        let endpoint = try PayloadEndpoint(url, options)
         let document = try await endpoint.payload(id, wait: wait)
         if json {
             FileHandle.standardOutput.write(document + Data("\n".utf8))

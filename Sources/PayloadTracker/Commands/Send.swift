@@ -6,18 +6,28 @@ import Foundation
 /// Synchronous, so that it runs on the main thread: it waits for the broker and for the next line.
 struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sends status messages: one from arguments, or one from each line on standard input.",
-        discussion: "Lines are sent as they are, blank ones are skipped.",
+        abstract: "Sends status messages: from arguments, or one from each line on standard input.",
+        discussion: "JSON and lines are sent as they are, blank lines are skipped.",
     )
+
+    @Argument(help: "Messages as JSON.") var messages: [String] = []
 
     @OptionGroup(title: "Message") var message: StatusMessageOptions
     @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func validate() throws {
+        if !messages.isEmpty && message.json != nil {
+            throw ValidationError("a message comes as JSON or from --payload-id and its like, not both")
+        }
+    }
 
     func run() throws {
         let settings = try options.settings()
         let producer = try StatusProducer(settings)
         if let json = message.json {
             try producer.send(json)
+        } else if !messages.isEmpty {
+            for message in messages { try producer.send(Array(message.utf8)) }
         } else {
             try sendLines(to: producer)
         }

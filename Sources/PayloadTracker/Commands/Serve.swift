@@ -14,14 +14,13 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
+        Interruption.exitUntilServing()
+        OpenFiles.raiseLimit()
         let settings = try options.settings()
-        if settings.processingGuarantee == .exactlyOnce {
-            throw SettingsError("processing.guarantee: exactly_once is not built yet; set at_least_once")
-        }
         let logger = LineLogHandler.logger(settings)
-        let metrics = PrometheusMetrics()
+        let metrics = PrometheusMetrics.ofWorker()
         MetricsSystem.bootstrap(metrics)
-        let worker = Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
+        let worker = try Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
         try await WorkerError.run {
             try await ServiceGroup.payloadTracker(worker.services, logger: logger).run()
         }
@@ -38,7 +37,8 @@ extension ServiceGroup {
                 ServiceGroupConfiguration.ServiceConfiguration(
                     service: $0,
                     successTerminationBehavior: .gracefullyShutdownGroup,
-                    failureTerminationBehavior: .cancelGroup
+                    // Not cancelled: the HTTP endpoint of Hummingbird 2.28 traps where that meets a connection being opened.
+                    failureTerminationBehavior: .gracefullyShutdownGroup
                 )
             },
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -49,16 +49,18 @@ extension ServiceGroup {
     }
 }
 
-/// What ended the worker: one line, exit code 1.
+/// What ended the worker: one line, and exit code 2 where it was the settings.
 struct WorkerError: ExitCodeError {
     let description: String
-    var exitCode: Int32 { 1 }
+    var exitCode: Int32 = 1
 
     static func run(_ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let error as StreamError {
-            throw WorkerError(description: SingleLine.escape("\(error)"))
+            var failure = WorkerError(description: SingleLine.escape("\(error)"))
+            if case .refusedSettings = error { failure.exitCode = 2 }
+            throw failure
         } catch let error as EndpointError {
             throw WorkerError(description: SingleLine.escape("\(error)"))
         }

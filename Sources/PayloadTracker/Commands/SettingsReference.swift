@@ -20,7 +20,7 @@ struct SettingsReference: ParsableCommand {
                 + " | \(flag) | `\(setting.environmentName)` |"
         }
         let reserved = KafkaProperties.reserved.sorted { $0.key < $1.key }.map { "| `kafka.\($0)` | \($1) |" }
-        return introduction + rows.joined(separator: "\n") + kafka + reserved.joined(separator: "\n") + "\n"
+        return introduction + rows.joined(separator: "\n") + services + kafka + reserved.joined(separator: "\n") + "\n"
     }
 
     private static func cell(_ text: String) -> String {
@@ -49,6 +49,21 @@ struct SettingsReference: ParsableCommand {
         | key | meaning | allowed | default | flag | environment |
         | --- | --- | --- | --- | --- | --- |
 
+        """
+
+    private static let services = """
+
+
+        ## Stall times of single services
+
+        `stall.after.<service>` is the `stall.after` of payloads that wait in that service: `stall.after.puptoo: 5m`. A payload waits
+        in the services of its stages that count and are at received or processing. Where it waits in several, the shortest of
+        their times holds, and `stall.after` is that of a service without its own; `0` means that waiting there never makes it
+        stall. Where it waits in none (all stages are done, and a required service is missing), it is `stall.after`.
+
+        The service is everything behind `stall.after.`, in any case. In the environment every `_` behind `STALL_AFTER_` is a
+        `-`: `PAYLOAD_TRACKER_STALL_AFTER_INSIGHTS_ENGINE` is `stall.after.insights-engine`. A name with another character than
+        letters, digits and dashes needs the file or `--set`. An empty value leaves the setting out.
         """
 
     private static let kafka = """

@@ -18,7 +18,7 @@ struct DemoTour: Service {
             "Payload Tracker demo. Kafka is a stand-in here: librdkafka's mock cluster, in this process and in memory,"
         )
         print(
-            "at \(settings.kafka.bootstrapServers). The worker answers at \(url). The first join of a group takes 3 s.\n"
+            "at \(settings.kafka.bootstrapServers). The worker answers at \(url), browsers too. The first join of a group takes 3 s.\n"
         )
         Interruption.install()
         let (settings, payloads, seed) = (settings, payloads, seed)

@@ -12,7 +12,7 @@ struct PayloadTimeline {
     /// Lines that each end with a newline. Whatever producers wrote is escaped.
     func text(_ terminal: Terminal) -> String {
         let title = "\(SingleLine.escape(report.payloadId))  \(painted(report.outcome, terminal))"
-        let about = about.map { fit($0, terminal) }
+        let about = about.map(terminal.fit)
         let timeline = timeline(terminal)
         let lines = [title] + about + (timeline.isEmpty ? [] : [""]) + timeline
         return lines.map { $0 + "\n" }.joined()
@@ -71,11 +71,11 @@ struct PayloadTimeline {
                 "  \(pad(stageName(stage.service, stage.source), nameWidth))  \(padStart(seconds(start), 8))"
                 + "  \(padStart(seconds(stage.durationMs), 8))  \(bar(from: start, for: stage.durationMs, of: end))  "
             let message = stage.statusMsg.map(SingleLine.escape) ?? ""
-            let line = fit(before + (message.isEmpty ? word : "\(pad(word, wordWidth))  \(message)"), terminal)
+            let line = terminal.fit(before + (message.isEmpty ? word : "\(pad(word, wordWidth))  \(message)"))
             // Painted last: colours take no place on the line.
             let painted = line.dropFirst(before.count)
             return line.prefix(before.count)
-                + terminal.paint(String(painted.prefix(word.count)), color(stage.status))
+                + terminal.paint(String(painted.prefix(word.count)), Terminal.Color(state: stage.status))
                 + painted.dropFirst(word.count)
         }
     }
@@ -109,17 +109,7 @@ struct PayloadTimeline {
     }
 
     private func painted(_ word: String, _ terminal: Terminal) -> String {
-        terminal.paint(SingleLine.escape(word), color(word))
-    }
-
-    private func color(_ word: String) -> Terminal.Color? {
-        switch word {
-        case "completed", "success": .green
-        case "failed", "failure", "invalid": .red
-        case "stalled": .yellow
-        case "open", "received", "processing": .gray
-        default: nil
-        }
+        terminal.paint(SingleLine.escape(word), Terminal.Color(state: word))
     }
 
     private func seconds(_ milliseconds: Int) -> String {
@@ -133,11 +123,6 @@ struct PayloadTimeline {
 
     private func padStart(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-
-    private func fit(_ line: String, _ terminal: Terminal) -> String {
-        guard let width = terminal.width, line.count > width else { return line }
-        return line.prefix(max(0, width - 1)) + "…"
     }
 
     private static func date(_ text: String) -> Date? {

@@ -21,6 +21,23 @@ struct Terminal {
         case green = 32
         case yellow = 33
         case gray = 90
+
+        /// For a word that says how a payload or a service is doing.
+        init?(state word: String) {
+            switch word {
+            case "completed", "success": self = .green
+            case "failed", "failure", "invalid": self = .red
+            case "stalled": self = .yellow
+            case "open", "received", "processing": self = .gray
+            default: return nil
+            }
+        }
+    }
+
+    /// A line that does not wrap.
+    func fit(_ line: String) -> String {
+        guard let width, line.count > width else { return line }
+        return line.prefix(max(0, width - 1)) + "…"
     }
 
     func paint(_ text: String, _ color: Color?) -> String {

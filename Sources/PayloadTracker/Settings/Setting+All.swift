@@ -1,8 +1,28 @@
+import Foundation
+import PayloadModel
+
 extension Setting {
-    /// Every setting but the further `kafka.*` ones, in the order of the reference (`docs/configuration.md`).
+    /// Every setting but the further `kafka.*` ones and `stall.after.<service>`, in the order of the reference (`docs/configuration.md`).
     static let all: [Setting] = kafka + topics + worker + http + messages + outcomes + storage + log
 
     static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
+
+    /// Begins the settings of single services.
+    static let stallAfterPrefix = "stall.after."
+
+    /// The setting of that key: one of `all`, or `stall.after.<service>` for whatever name a service may have.
+    static func known(_ key: String) -> Setting? {
+        if let setting = byKey[key] { return setting }
+        guard key.hasPrefix(stallAfterPrefix) else { return nil }
+        let service = key.dropFirst(stallAfterPrefix.count).trimmingCharacters(in: .whitespaces).lowercased()
+        guard (1...StatusDecoder.maxServiceBytes).contains(service.utf8.count) else { return nil }
+        return Setting(
+            stallAfterPrefix + service,
+            \.stallAfterByService[service],
+            .optional(.duration(.zero...maximumDuration)),
+            "stall.after of payloads that wait in \(service)"
+        )
+    }
 
     private static let kafka = [
         Setting(
@@ -90,8 +110,14 @@ extension Setting {
             "commit.interval",
             \.commitInterval,
             .duration(.milliseconds(1)...(.seconds(60))),
-            "the longest time between commits",
+            "the longest time between commits under backlog; with nothing left to read they come sooner",
             flag: \.commitInterval
+        ),
+        Setting(
+            "transaction.timeout",
+            \.transactionTimeout,
+            .duration(.seconds(1)...(.seconds(900))),
+            "the time after which the brokers abort what a crashed instance left open; a commit comes after a quarter of it at the latest"
         ),
         Setting(
             "group.instance.id",
@@ -111,7 +137,7 @@ extension Setting {
             "standby.replicas",
             \.standbyReplicas,
             .integer(0...16),
-            "the further instances that keep a copy of each partition's state",
+            "the further instances that keep a copy of each partition's state, as far as there are others; the same on all",
             flag: \.standbyReplicas
         ),
     ]
@@ -129,8 +155,26 @@ extension Setting {
             "advertised.url",
             \.advertisedURL,
             .optional(.serverURL),
-            "where other instances reach this one; empty means http.host and http.port",
+            "where other instances reach this one; empty means http.host and http.port, or the machine's name where http.host is any address",
             flag: \.advertisedURL
+        ),
+        Setting(
+            "http.peer-secret",
+            \.httpPeerSecret,
+            .optional(.peerSecret),
+            "what instances show each other, the same for all, so that nobody else can ask as one; empty means that anyone can"
+        ),
+        Setting(
+            "http.tokens-file",
+            \.httpTokensFile,
+            .optional(.text),
+            "the file with the tokens that open the HTTP endpoint (docs/security.md), read again when it changes; empty means that anyone may ask"
+        ),
+        Setting(
+            "http.token",
+            \.httpToken,
+            .optional(.bearerToken),
+            "what get, watch and status show to an endpoint that wants a token"
         ),
     ]
 

@@ -1,5 +1,6 @@
 import Foundation
 import PayloadModel
+import QueryService
 
 /// How a setting's text becomes a value, how a value is written, and what to tell someone whose text is refused.
 struct SettingType<Value: Sendable>: Sendable {
@@ -133,6 +134,25 @@ extension SettingType where Value == URL {
             },
             format: { $0.absoluteString }
         )
+    }
+}
+
+extension SettingType where Value == PeerSecret {
+    /// Its value is not written anywhere: it has no default.
+    static var peerSecret: Self {
+        let lengths = PeerSecret.lengths
+        return SettingType(
+            allowed: "\(lengths.lowerBound) to \(lengths.upperBound) visible ASCII characters",
+            parse: { PeerSecret($0) },
+            format: { $0.description }
+        )
+    }
+}
+
+extension SettingType where Value == BearerToken {
+    /// Its value is not written anywhere: it has no default.
+    static var bearerToken: Self {
+        SettingType(allowed: BearerToken.allowed, parse: { BearerToken($0) }, format: { $0.description })
     }
 }
 

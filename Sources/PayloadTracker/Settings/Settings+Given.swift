@@ -4,12 +4,15 @@ extension Settings {
     /// A wrong value is an error even where a later source gives another: a mistake in a file should not wait for the
     /// day when the flag that hides it is gone.
     ///
-    /// - Parameter kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
+    /// - Parameters:
+    ///   - defaults: what holds where nothing is given.
+    ///   - kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
     init(
         _ given: [GivenSetting],
+        defaults: Settings = Settings(),
         kafkaRefusal: (_ name: String, _ value: String) -> String? = KafkaProperties.refusal
     ) throws(SettingsError) {
-        self.init()
+        self = defaults
         for setting in given {
             if setting.key.hasPrefix("kafka.") {
                 let name = String(setting.key.dropFirst("kafka.".count))
@@ -18,7 +21,7 @@ extension Settings {
                 }
                 kafka[name] = setting.value
             }
-            if let known = Setting.byKey[setting.key] {
+            if let known = Setting.known(setting.key) {
                 guard known.apply(setting.value, to: &self) else {
                     throw .refused(setting, because: "allowed is \(known.allowed)")
                 }

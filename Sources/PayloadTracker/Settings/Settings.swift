@@ -1,5 +1,7 @@
 import Foundation
 import PayloadModel
+import QueryService
+import StreamRuntime
 
 /// Everything a user can set, as typed values. The stored values below are the defaults.
 ///
@@ -25,17 +27,20 @@ struct Settings: Sendable, Equatable {
     var httpHost = "127.0.0.1"
     var httpPort = 8080
     var advertisedURL: URL?
+    var httpPeerSecret: PeerSecret?
+    var httpTokensFile: String?
+    var httpToken: BearerToken?
 
     var streamThreads = 1
-    /// `exactly_once`, which the contract has for the default, is the next thing to be built; `serve` refuses it until then.
-    var processingGuarantee = ProcessingGuarantee.atLeastOnce
-    var commitInterval = Duration.milliseconds(100)
+    var processingGuarantee = StreamSettings.ProcessingGuarantee.exactlyOnce
+    var commitInterval = Duration.milliseconds(500)
+    var transactionTimeout = Duration.seconds(10)
     var groupInstanceID: String?
     var sessionTimeout = Duration.seconds(45)
-    var standbyReplicas = 0
+    var standbyReplicas = 1
 
     var inputKeyedByPayloadID = false
-    var inputOffsetReset = OffsetReset.earliest
+    var inputOffsetReset = StreamSettings.OffsetReset.earliest
     var statusAliases: [String: Status] = [:]
     var statusMsgMaxBytes = 4 * 1024
 
@@ -43,6 +48,8 @@ struct Settings: Sendable, Equatable {
     var completionRequiredServices: [String] = []
     var servicesIgnored: [String] = []
     var stallAfter = Duration.seconds(3600)
+    /// `stall.after.<service>`.
+    var stallAfterByService: [String: Duration] = [:]
     var stageRecovery = PayloadRules.StageRecovery.latest
     var historyMaxEntries = 500
     var historyMaxBytes = 512 * 1024
@@ -58,17 +65,6 @@ extension Settings {
 
     /// The internal, compacted topic that holds each payload's state.
     var changelogTopic: String { topicsChangelog ?? "\(applicationID)-payload-changelog" }
-
-    /// `processing.guarantee`, in Kafka Streams' words.
-    enum ProcessingGuarantee: String, Sendable, CaseIterable {
-        case exactlyOnce = "exactly_once"
-        case atLeastOnce = "at_least_once"
-    }
-
-    /// Where to start in the input topic when the group has no committed offset.
-    enum OffsetReset: String, Sendable, CaseIterable {
-        case earliest, latest
-    }
 
     /// swift-log's levels.
     enum LogLevel: String, Sendable, CaseIterable {

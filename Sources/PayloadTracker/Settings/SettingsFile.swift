@@ -53,7 +53,7 @@ enum SettingsFile {
             case .scalar(let scalar):
                 if node.null == nil {
                     given.append(GivenSetting(key: key, value: scalar.string, origin: origin))
-                } else if Setting.byKey[key] == nil, !key.hasPrefix("kafka.") {
+                } else if Setting.known(key) == nil, !key.hasPrefix("kafka.") {
                     throw .unknown(key, from: origin, known: Setting.byKey.keys)
                 }
             case .alias:

@@ -64,8 +64,11 @@ struct SettingsOptions: ParsableArguments {
 
     /// The settings of a start: flags beat the environment, which beats the file.
     ///
-    /// - Parameter kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
+    /// - Parameters:
+    ///   - defaults: what holds where nothing is given.
+    ///   - kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
     func settings(
+        defaults: Settings = Settings(),
         environment: [String: String] = ProcessInfo.processInfo.environment,
         kafkaRefusal: (_ name: String, _ value: String) -> String? = KafkaProperties.refusal
     ) throws(SettingsError) -> Settings {
@@ -75,7 +78,7 @@ struct SettingsOptions: ParsableArguments {
         }
         given += try SettingsEnvironment.settings(in: environment)
         given += try self.given()
-        return try Settings(given, kafkaRefusal: kafkaRefusal)
+        return try Settings(given, defaults: defaults, kafkaRefusal: kafkaRefusal)
     }
 }
 

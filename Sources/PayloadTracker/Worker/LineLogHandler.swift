@@ -6,6 +6,8 @@ struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
     private let isJSON: Bool
+    private let limiter = LogLimiter()
+    private let write: @Sendable (String) -> Void
 
     /// The logger of the program.
     static func logger(_ settings: Settings) -> Logger {
@@ -14,9 +16,15 @@ struct LineLogHandler: LogHandler {
         }
     }
 
-    init(level: Settings.LogLevel, isJSON: Bool) {
+    /// - Parameter write: takes each line without its end.
+    init(
+        level: Settings.LogLevel,
+        isJSON: Bool,
+        write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
+    ) {
         logLevel = Logger.Level(rawValue: level.rawValue) ?? .info
         self.isJSON = isJSON
+        self.write = write
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -25,25 +33,30 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        let (isWritten, summaries) = limiter.admit(event)
+        for summary in summaries { write(line(.warning, summary, [:])) }
+        guard isWritten else { return }
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
-        let line = isJSON ? json(event, fields) : text(event, fields)
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        write(line(event.level, "\(event.message)", fields))
     }
 
-    private func text(_ event: LogEvent, _ fields: [String: String]) -> String {
+    private func line(_ level: Logger.Level, _ message: String, _ fields: [String: String]) -> String {
+        isJSON ? json(level, message, fields) : text(level, message, fields)
+    }
+
+    private func text(_ level: Logger.Level, _ message: String, _ fields: [String: String]) -> String {
         let extra = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        let level = event.level.rawValue.uppercased()
-        return SingleLine.escape("\(LineLogHandler.time()) \(level) \(event.message)\(extra)")
+        return SingleLine.escape("\(LineLogHandler.time()) \(level.rawValue.uppercased()) \(message)\(extra)")
     }
 
-    private func json(_ event: LogEvent, _ fields: [String: String]) -> String {
+    private func json(_ level: Logger.Level, _ message: String, _ fields: [String: String]) -> String {
         var object = fields
         object["time"] = LineLogHandler.time()
-        object["level"] = event.level.rawValue
-        object["message"] = "\(event.message)"
+        object["level"] = level.rawValue
+        object["message"] = message
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? "\(event.message)"
+        return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) } ?? message
     }
 
     private static func time() -> String {

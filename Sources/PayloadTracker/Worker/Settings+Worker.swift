@@ -1,3 +1,4 @@
+import Foundation
 import KafkaClient
 import PayloadModel
 import PayloadTopology
@@ -25,6 +26,7 @@ extension Settings {
         rules.requiredServices = Set(completionRequiredServices.map { Text($0) })
         rules.completionSettle = completionSettle.microseconds
         rules.stallAfter = stallAfter.microseconds
+        for (service, time) in stallAfterByService { rules.stallAfterByService[Text(service)] = time.microseconds }
         rules.retention = retention.microseconds
         rules.historyMaxEntries = historyMaxEntries
         rules.historyMaxBytes = historyMaxBytes
@@ -38,25 +40,65 @@ extension Settings {
             stateDirectory: stateDir
         )
         stream.threads = streamThreads
+        stream.guarantee = processingGuarantee
         stream.commitInterval = commitInterval
+        stream.transactionTimeout = transactionTimeout
         stream.sessionTimeout = sessionTimeout
         stream.groupInstanceID = groupInstanceID
-        stream.offsetReset = inputOffsetReset == .latest ? .latest : .earliest
+        stream.offsetReset = inputOffsetReset
+        stream.standbyReplicas = standbyReplicas
         stream.blockCacheBytes = storeBlockCache
         stream.writeBufferBytes = storeWriteBuffers
         stream.cacheBytes = storeCache
         stream.partitions = topicsPartitions.map { Int32($0) }
         stream.replicationFactor = Int32(topicsReplicationFactor ?? -1)
         stream.createsInput = createsInput
+        #if DEBUG
+        if let kill = CommitKill() { stream.onCommitStep = { kill.reached($0) } }
+        #endif
         return stream
     }
 
-    func topology() -> Topology {
+    /// Where a client on the same machine reaches the instance that has these settings.
+    var reachableURL: String {
+        if let advertisedURL { return advertisedURL.absoluteString }
+        let host =
+            switch httpHost {
+            case "0.0.0.0": "127.0.0.1"
+            case "::": "::1"
+            default: httpHost
+            }
+        return "http://\(host.contains(":") ? "[\(host)]" : host):\(httpPort)"
+    }
+
+    func topology(observers: PayloadTopology.Observers = PayloadTopology.Observers()) -> Topology {
         PayloadTopology.make(
             topics: topics,
             rules: rules,
             isInputKeyed: inputKeyedByPayloadID,
-            eventSource: "/\(applicationID)"
+            eventSource: "/\(applicationID)",
+            observers: observers
         )
+    }
+
+    /// Where the endpoint listens.
+    func listenURL(port: Int) -> String { Settings.url(host: httpHost, port: port) }
+
+    /// Where other instances reach this one. An endpoint that listens on all addresses is told by the machine's name.
+    func serverURL(port: Int) -> String {
+        if let advertisedURL { return advertisedURL.serverRoot }
+        let isAnyAddress = ["0.0.0.0", "::"].contains(httpHost)
+        return Settings.url(host: isAnyAddress ? Settings.machineName ?? httpHost : httpHost, port: port)
+    }
+
+    private static func url(host: String, port: Int) -> String {
+        "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
+
+    private static var machineName: String? {
+        var bytes = [CChar](repeating: 0, count: 256)
+        guard gethostname(&bytes, bytes.count - 1) == 0 else { return nil }
+        let name = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return name.isEmpty ? nil : name
     }
 }

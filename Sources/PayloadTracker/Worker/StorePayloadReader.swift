@@ -6,7 +6,6 @@ import PayloadTopology
 import QueryService
 import RocksStore
 import StreamRuntime
-import Synchronization
 
 /// Answers from the stores of this process's tasks: committed state only, because nothing else reaches a store.
 final class StorePayloadReader: PayloadReader {
@@ -14,70 +13,86 @@ final class StorePayloadReader: PayloadReader {
     private let topic: String
     private let isInputKeyed: Bool
     private let rules: PayloadRules
-    private let servedBy: Mutex<String>
+    private let url: OwnURL
 
-    init(_ application: StreamApplication, settings: Settings) {
+    init(_ application: StreamApplication, settings: Settings, url: OwnURL) {
         self.application = application
         topic = PayloadTopology.payloadTopic(settings.topics, isInputKeyed: settings.inputKeyedByPayloadID)
         isInputKeyed = settings.inputKeyedByPayloadID
         rules = settings.rules
-        servedBy = Mutex(settings.advertisedURL?.absoluteString ?? "")
+        self.url = url
     }
 
-    /// What answers say of who served them, where `advertised.url` does not say it: known once the port is.
-    func setDefaultURL(_ url: String) {
-        servedBy.withLock { servedBy in
-            if servedBy.isEmpty { servedBy = url }
-        }
-    }
-
-    func document(_ id: PayloadID) async throws(ReadFailure) -> LocatedDocument? {
-        guard let (state, partition) = try await find(id) else { return nil }
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument? {
+        guard let found = try await find(id, takesStale) else { return nil }
         return LocatedDocument(
-            document: PayloadDocument(state, rules: rules),
-            partition: partition,
-            servedBy: servedBy.withLock { $0 }
+            document: PayloadDocument(found.state, rules: rules),
+            partition: found.partition,
+            servedBy: url.text,
+            stalenessRecords: found.lag
         )
     }
 
-    func statuses(_ id: PayloadID, limit: Int?) async throws(ReadFailure) -> [StatusReport]? {
-        guard let (state, _) = try await find(id) else { return nil }
-        return PayloadDocument.statuses(of: state, limit: limit, rules: rules)
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses? {
+        guard let found = try await find(id, takesStale) else { return nil }
+        return LocatedStatuses(
+            data: PayloadDocument.statuses(of: found.state, limit: limit, rules: rules),
+            stalenessRecords: found.lag
+        )
     }
 
-    private func find(_ id: PayloadID) async throws(ReadFailure) -> (PayloadState, Int32)? {
+    private struct Found {
+        let state: PayloadState
+        let partition: Int32
+        /// Of the store.
+        let lag: Int64
+    }
+
+    private func find(_ id: PayloadID, _ takesStale: Bool) async throws(ReadFailure) -> Found? {
         guard let count = application.topics?[topic]?.partitionCount else {
             throw .noOwner(partition: nil, reason: "the worker has not reached Kafka yet", retryAfterSeconds: 5)
         }
         let partition = id.withUTF8 { Partitioner.murmur2($0, partitionCount: count) }
-        if let state = try await load(id, from: try store(partition)) { return (state, partition) }
+        let (store, lag) = try store(partition, takesStale)
+        if let state = try await load(id, from: store, of: partition) {
+            return Found(state: state, partition: partition, lag: lag)
+        }
         guard isInputKeyed else { return nil }
         // Producers that key the input by another partitioner than Java's put payloads where only a look at each store finds them.
         for (other, store) in application.tasks.stores(topic: topic) where other != partition {
-            if let state = try await load(id, from: store) { return (state, other) }
+            if let state = try await load(id, from: store, of: other) {
+                return Found(state: state, partition: other, lag: 0)
+            }
         }
         return nil
     }
 
-    private func store(_ partition: Int32) throws(ReadFailure) -> Database {
+    private func store(_ partition: Int32, _ takesStale: Bool) throws(ReadFailure) -> (store: Database, lag: Int64) {
         let (store, state) = application.tasks.store(topic: topic, partition: partition)
-        if let store { return store }
+        if let store { return (store, 0) }
+        if takesStale, let standby = application.standbys.store(topic: topic, partition: partition) { return standby }
         let reason =
             switch state {
             case .restoring: "partition \(partition) is being restored from its changelog"
             case .some: "partition \(partition) has just been assigned and is being opened"
-            case .none: "partition \(partition) is not assigned to this instance"
+            case .none: throw .elsewhere(partition: partition)
             }
         throw .noOwner(partition: partition, reason: reason, retryAfterSeconds: 2)
     }
 
     /// On a thread that may wait for the disk.
-    private func load(_ id: PayloadID, from store: Database) async throws(ReadFailure) -> PayloadState? {
+    private func load(_ id: PayloadID, from store: Database, of partition: Int32) async throws(ReadFailure)
+        -> PayloadState?
+    {
         do {
             return try await NIOThreadPool.singleton.runIfActive { try PayloadStore.payload(id, in: store) }
         } catch let error as StreamError {
             if case .store(let error) = error, error.kind == .closed {
-                throw .noOwner(partition: nil, reason: "the payload's partition has just moved", retryAfterSeconds: 1)
+                throw .noOwner(
+                    partition: partition,
+                    reason: "partition \(partition) has just moved",
+                    retryAfterSeconds: 1
+                )
             }
             throw .store("\(error)")
         } catch {

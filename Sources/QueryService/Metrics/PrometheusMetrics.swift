@@ -9,13 +9,33 @@ import Synchronization
 /// hot paths make theirs once.
 public final class PrometheusMetrics: MetricsFactory {
     private let registry = Mutex(PrometheusRegistry())
+    private let sources = Mutex<[@Sendable () async -> [MetricSample]]>([])
+    private let timerBounds: [String: [Double]]
 
-    public init() {}
+    /// - Parameter timerBounds: by a timer's label, the buckets' greatest values in seconds, ascending, for those whose values the
+    ///   usual buckets do not suit.
+    public init(timerBounds: [String: [Double]] = [:]) { self.timerBounds = timerBounds }
 
-    /// All metrics, as a Prometheus server scrapes them.
-    public func exposition() -> String {
-        // A copy of the registry: nobody who makes a metric waits for the text.
-        registry.withLock { $0 }.exposition()
+    /// From now on the samples are part of each scrape. Not to be called for what is counted already under the same name.
+    ///
+    /// - Parameter source: must not block; scrapes may overlap.
+    public func collect(_ source: @escaping @Sendable () async -> [MetricSample]) {
+        sources.withLock { $0.append(source) }
+    }
+
+    /// All metrics, as a Prometheus server scrapes them: what was counted, and what the sources say now.
+    public func scrape() async -> String {
+        var samples: [MetricSample] = []
+        for source in sources.withLock({ $0 }) { samples += await source() }
+        return exposition(adding: samples)
+    }
+
+    /// What was counted until now, and the samples.
+    public func exposition(adding samples: [MetricSample] = []) -> String {
+        // A copy of the registry: nobody who makes a metric waits for the text, and the samples are in no other one.
+        var registry = registry.withLock { $0 }
+        for sample in samples { registry.add(sample) }
+        return registry.exposition()
     }
 
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
@@ -41,7 +61,9 @@ public final class PrometheusMetrics: MetricsFactory {
     }
 
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        series("\(label)_seconds", dimensions) { PrometheusHistogram(bounds: PrometheusHistogram.secondBounds) }
+        series("\(label)_seconds", dimensions) {
+            PrometheusHistogram(bounds: timerBounds[label] ?? PrometheusHistogram.secondBounds)
+        }
     }
 
     // Handles come and go while the series stays: a counter that vanished and started anew would look like a restart.

@@ -27,6 +27,16 @@ struct PrometheusRegistry {
         return made
     }
 
+    mutating func add(_ sample: MetricSample) {
+        let labels = PrometheusText.labels(sample.dimensions)
+        switch sample.kind {
+        case .gauge: series(PrometheusText.name(sample.label), labels) { PrometheusGauge() }.set(sample.value)
+        case .counter:
+            series(PrometheusText.name("\(sample.label)_total"), labels) { PrometheusCounter() }
+                .increment(by: sample.value)
+        }
+    }
+
     func exposition() -> String {
         var text = ""
         for (name, metric) in metrics.sorted(by: { $0.key < $1.key }) {

@@ -6,16 +6,12 @@ import PayloadTopology
 import StreamRuntime
 import Testing
 
-/// A worker on a broker of its own, in this process, with its state in a directory of its own.
-final class EmbeddedWorker: Sendable {
-    let broker: EmbeddedBroker
-    let topics = PayloadTopology.Topics(
-        input: "input",
-        outcomes: "outcomes",
-        deadLetter: "dead-letter",
-        repartition: "repartition",
-        changelog: "changelog"
-    )
+/// A worker with topics and state of its own: on a broker of its own in this process, or on a Kafka that is there.
+final class TestWorker: Sendable {
+    let bootstrapServers: String
+    private let broker: EmbeddedBroker?
+    private let applicationID = "test-\(UUID().uuidString.lowercased())"
+    let topics: PayloadTopology.Topics
     let stateDirectory = FileManager.default.temporaryDirectory.appending(path: "worker-\(UUID().uuidString)").path
     private let isInputKeyed: Bool
 
@@ -23,49 +19,98 @@ final class EmbeddedWorker: Sendable {
 
     init(isInputKeyed: Bool = false, changelogPartitions: Int = Int(partitions)) throws {
         self.isInputKeyed = isInputKeyed
+        topics = TestWorker.topics(applicationID)
         let names = [topics.input, topics.outcomes, topics.deadLetter, topics.repartition]
-        broker = try EmbeddedBroker(
-            topics: names.map { ($0, Int(EmbeddedWorker.partitions)) } + [(topics.changelog, changelogPartitions)]
+        let broker = try EmbeddedBroker(
+            topics: names.map { ($0, Int(TestWorker.partitions)) } + [(topics.changelog, changelogPartitions)]
+        )
+        self.broker = broker
+        bootstrapServers = broker.bootstrapServers
+    }
+
+    /// On a Kafka that is there, which carries transactions out.
+    init(bootstrapServers: String) throws {
+        isInputKeyed = false
+        topics = TestWorker.topics(applicationID)
+        self.bootstrapServers = bootstrapServers
+        broker = nil
+        let input = NewTopic(name: topics.input, partitions: TestWorker.partitions, replicationFactor: 1)
+        try Admin(["bootstrap.servers": bootstrapServers]).createTopics([input], timeout: .seconds(30))[topics.input]?
+            .get()
+    }
+
+    private static func topics(_ prefix: String) -> PayloadTopology.Topics {
+        PayloadTopology.Topics(
+            input: "\(prefix)-input",
+            outcomes: "\(prefix)-outcomes",
+            deadLetter: "\(prefix)-dead-letter",
+            repartition: "\(prefix)-repartition",
+            changelog: "\(prefix)-changelog"
         )
     }
 
     deinit {
-        broker.close()
+        broker?.close()
         try? FileManager.default.removeItem(atPath: stateDirectory)
     }
 
     var payloadTopic: String { PayloadTopology.payloadTopic(topics, isInputKeyed: isInputKeyed) }
 
-    func application(_ rules: PayloadRules, threads: Int = 1) -> StreamApplication {
-        var settings = StreamSettings(
-            applicationID: "test",
-            client: ["bootstrap.servers": broker.bootstrapServers],
-            stateDirectory: stateDirectory
-        )
-        settings.sessionTimeout = .seconds(20)
+    /// - Parameter storeFormat: the format of the stores, if it is not today's.
+    func application(
+        _ rules: PayloadRules,
+        threads: Int = 1,
+        storeFormat: Int? = nil,
+        onCommitStep: @escaping @Sendable (CommitStep) throws(StreamError) -> Void = { _ in }
+    ) -> StreamApplication {
+        var settings = settings
+        // The embedded broker waits this long, less a second, for the members of a group that somebody left without goodbye.
+        settings.sessionTimeout = .seconds(6)
+        settings.onCommitStep = onCommitStep
+        // The embedded broker acknowledges transactions and does not carry them out.
+        if broker != nil { settings.guarantee = .atLeastOnce }
         settings.commitInterval = .milliseconds(50)
         settings.threads = threads
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        return StreamApplication(
-            settings: settings,
-            topology: PayloadTopology.make(
-                topics: topics,
-                rules: rules,
-                isInputKeyed: isInputKeyed,
-                eventSource: "/test"
-            ),
-            logger: logger
+        var topology = topology(rules)
+        if let storeFormat {
+            for index in topology.sources.indices { topology.sources[index].state?.formatVersion = storeFormat }
+        }
+        return StreamApplication(settings: settings, topology: topology, logger: logger)
+    }
+
+    private var settings: StreamSettings {
+        StreamSettings(
+            applicationID: applicationID,
+            client: ["bootstrap.servers": bootstrapServers],
+            stateDirectory: stateDirectory
         )
+    }
+
+    private func topology(_ rules: PayloadRules) -> Topology {
+        PayloadTopology.make(topics: topics, rules: rules, isInputKeyed: isInputKeyed, eventSource: "/test")
+    }
+
+    /// The stores as they lie on the disk.
+    func offlineStores() throws -> OfflineStores {
+        try OfflineStores(settings: settings, topology: topology(PayloadRules()))
     }
 
     /// Runs a worker while `body` does, and stops it in good order.
     func run(
         _ rules: PayloadRules,
         threads: Int = 1,
+        storeFormat: Int? = nil,
+        onCommitStep: @escaping @Sendable (CommitStep) throws(StreamError) -> Void = { _ in },
         while body: (StreamApplication) async throws -> Void
     ) async throws {
-        let application = application(rules, threads: threads)
+        let application = application(
+            rules,
+            threads: threads,
+            storeFormat: storeFormat,
+            onCommitStep: onCommitStep
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await application.run() }
             do {
@@ -81,7 +126,7 @@ final class EmbeddedWorker: Sendable {
 
     /// Writes values to the input, unkeyed, each to the next partition.
     func send(_ values: [String?], key: String? = nil, headers: [Header] = []) throws {
-        let producer = try Producer(["bootstrap.servers": broker.bootstrapServers])
+        let producer = try Producer(["bootstrap.servers": bootstrapServers])
         let topic = try producer.topic(topics.input)
         for (index, value) in values.enumerated() {
             let value = value.map { Array($0.utf8) }
@@ -90,7 +135,7 @@ final class EmbeddedWorker: Sendable {
                 try (key ?? []).withUnsafeBytes { keyBytes in
                     try producer.produce(
                         to: topic,
-                        partition: Int32(index) % EmbeddedWorker.partitions,
+                        partition: Int32(index) % TestWorker.partitions,
                         key: key == nil ? nil : keyBytes,
                         value: value == nil ? nil : valueBytes,
                         headers: RecordHeaders(headers)
@@ -121,7 +166,7 @@ final class EmbeddedWorker: Sendable {
 
     /// Everything in a topic now.
     func records(of topic: String) throws -> [Seen] {
-        let consumer = try Consumer(["bootstrap.servers": broker.bootstrapServers, "group.id": "reader"])
+        let consumer = try Consumer(["bootstrap.servers": bootstrapServers, "group.id": "reader"])
         defer { consumer.close() }
         let count = try consumer.partitionCount(of: topic, timeout: .seconds(10)) ?? 0
         var open = Set((0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) })
@@ -152,9 +197,17 @@ final class EmbeddedWorker: Sendable {
     /// The payload as its partition's store has it.
     func payload(_ id: String, in application: StreamApplication) throws -> PayloadState? {
         let id = try PayloadID(normalizing: id)
-        let partition = id.withUTF8 { Partitioner.murmur2($0, partitionCount: EmbeddedWorker.partitions) }
+        let partition = id.withUTF8 { Partitioner.murmur2($0, partitionCount: TestWorker.partitions) }
         guard let store = application.tasks.store(topic: payloadTopic, partition: partition).store else { return nil }
         return try PayloadStore.payload(id, in: store)
+    }
+}
+
+extension TestWorker {
+    /// Ids of what the stores list.
+    func list(_ filter: PayloadFilter, in application: StreamApplication) throws -> [String] {
+        let stores = application.tasks.stores(topic: payloadTopic)
+        return try PayloadList.page(of: stores, filter, after: nil, limit: 100).items.map(\.state.id.description)
     }
 }
 

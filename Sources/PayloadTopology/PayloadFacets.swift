@@ -1,0 +1,158 @@
+import PayloadModel
+
+/// What a payload can be found by: its place in the order of lists, and its terms. A term is a field with a value, such as a status or
+/// a service. Kept in front of the payload's state in the store, so that the index entries of a stored payload, and what it counts
+/// for, are known without decoding it.
+///
+/// Eight bytes of rank (the lesser, the newer), four of the counted terms' length, the counted terms, the other terms. Equal terms have
+/// equal bytes, and those of an index key begin with them.
+struct PayloadFacets: Equatable {
+    let bytes: [UInt8]
+
+    enum Field: UInt8 {
+        // These are counted, too.
+        case all = 0
+        case status = 1
+        case outcome = 2
+        case failedService = 3
+        // These are not.
+        case service = 4
+        case account = 5
+        case orgID = 6
+        case inventoryID = 7
+        case systemID = 8
+    }
+
+    static let rankBytes = 8
+    private static let headBytes = rankBytes + 4
+    private static let termHeadBytes = 3
+
+    struct Malformed: Error {}
+
+    init(_ state: PayloadState, rules: PayloadRules) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256)
+        PayloadFacets.appendRank(of: state.updatedAt ?? state.changedAt, to: &bytes)
+        bytes.append(contentsOf: [0, 0, 0, 0])
+        let status = state.status(rules)
+        PayloadFacets.appendTerm(.all, [], to: &bytes)
+        PayloadFacets.appendTerm(.status, CollectionOfOne(status.rawValue), to: &bytes)
+        PayloadFacets.appendTerm(.outcome, CollectionOfOne(state.outcome.rawValue), to: &bytes)
+        if status.isFailing {
+            for service in state.failingServices(rules) {
+                PayloadFacets.appendTerm(.failedService, service.string.utf8, to: &bytes)
+            }
+        }
+        withUnsafeBytes(of: UInt32(bytes.count - PayloadFacets.headBytes).bigEndian) { count in
+            for (index, byte) in count.enumerated() { bytes[PayloadFacets.rankBytes + index] = byte }
+        }
+        var last: Text?
+        for stage in state.stages where stage.service != last {
+            last = stage.service
+            PayloadFacets.appendTerm(.service, stage.service.string.utf8, to: &bytes)
+        }
+        let attributes = state.attributes
+        if let account = attributes.account {
+            PayloadFacets.appendTerm(.account, account.text.string.utf8, to: &bytes)
+        }
+        if let orgID = attributes.orgID { PayloadFacets.appendTerm(.orgID, orgID.text.string.utf8, to: &bytes) }
+        for id in attributes.inventoryIDs.members {
+            PayloadFacets.appendTerm(.inventoryID, id.text.string.utf8, to: &bytes)
+        }
+        for id in attributes.systemIDs.members {
+            PayloadFacets.appendTerm(.systemID, id.text.string.utf8, to: &bytes)
+        }
+        self.bytes = bytes
+    }
+
+    /// Copies what a store holds.
+    init(_ stored: UnsafeRawBufferPointer) throws(Malformed) {
+        try PayloadFacets.forEachTerm(in: stored) { _ in }
+        bytes = Array(stored)
+    }
+
+    var rank: ArraySlice<UInt8> { bytes[..<PayloadFacets.rankBytes] }
+
+    /// The terms, each with its field's byte first.
+    var terms: [ArraySlice<UInt8>] { terms(in: PayloadFacets.headBytes..<bytes.count) }
+
+    /// Those that are counted.
+    var countedTerms: [ArraySlice<UInt8>] { terms(in: countedRange) }
+
+    /// The bytes of the counted terms.
+    var counted: ArraySlice<UInt8> { bytes[countedRange] }
+
+    private var countedRange: Range<Int> {
+        let count = bytes.withUnsafeBytes {
+            UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: PayloadFacets.rankBytes, as: UInt32.self))
+        }
+        return PayloadFacets.headBytes..<min(PayloadFacets.headBytes + Int(count), bytes.count)
+    }
+
+    private func terms(in range: Range<Int>) -> [ArraySlice<UInt8>] {
+        var terms: [ArraySlice<UInt8>] = []
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = start + PayloadFacets.termHeadBytes + Int(bytes[start + 1]) << 8 + Int(bytes[start + 2])
+            terms.append(bytes[start..<end])
+            start = end
+        }
+        return terms
+    }
+
+    // MARK: Bytes
+
+    /// - Parameter body: is given each term; its bytes are valid during the call.
+    static func forEachTerm(
+        in facets: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(Malformed) {
+        guard facets.count >= headBytes else { throw Malformed() }
+        let counted = UInt32(bigEndian: facets.loadUnaligned(fromByteOffset: rankBytes, as: UInt32.self))
+        let countedEnd = headBytes + Int(counted)
+        var start = headBytes
+        var isCountedWhole = counted == 0
+        while start < facets.count {
+            guard facets.count - start >= termHeadBytes else { throw Malformed() }
+            let end = start + termHeadBytes + Int(facets[start + 1]) << 8 + Int(facets[start + 2])
+            guard end <= facets.count else { throw Malformed() }
+            body(UnsafeRawBufferPointer(rebasing: facets[start..<end]))
+            if end == countedEnd { isCountedWhole = true }
+            start = end
+        }
+        guard isCountedWhole else { throw Malformed() }
+    }
+
+    static func term(_ field: Field, _ value: some Collection<UInt8>) -> [UInt8] {
+        var term: [UInt8] = []
+        appendTerm(field, value, to: &term)
+        return term
+    }
+
+    /// Nil: not a term.
+    static func parts(ofTerm term: [UInt8]) -> (field: Field, value: ArraySlice<UInt8>)? {
+        guard term.count >= termHeadBytes, let field = Field(rawValue: term[0]) else { return nil }
+        return (field, term[termHeadBytes...])
+    }
+
+    /// The field, the length of the value so that no term begins another, and the value, which no rule lets have more than 64 KiB.
+    private static func appendTerm(_ field: Field, _ value: some Collection<UInt8>, to bytes: inout [UInt8]) {
+        let count = value.count
+        bytes.append(field.rawValue)
+        bytes.append(UInt8(truncatingIfNeeded: count >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Bytes whose order is that of time, the latest first.
+    static func appendRank(of time: Timestamp, to bytes: inout [UInt8]) {
+        let rank = ~(UInt64(bitPattern: time.microseconds) ^ (1 << 63))
+        withUnsafeBytes(of: rank.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    /// The time of a rank, which `bytes` begin with.
+    static func time(ofRank bytes: UnsafeRawBufferPointer) -> Timestamp {
+        let rank = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
+        return Timestamp(microseconds: Int64(bitPattern: ~rank ^ (1 << 63)))
+    }
+}

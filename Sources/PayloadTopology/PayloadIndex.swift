@@ -1,0 +1,179 @@
+import PayloadModel
+import RocksStore
+import StreamRuntime
+
+/// Keeps the index and the counts of a payload store in step with its payloads, in the same batches. Belongs to the one who writes
+/// the store.
+///
+/// An index entry carries `updated_at`, which nearly every message moves: fifteen entries would be deleted and written for each. So a
+/// payload that is changing is *recent*: it has no entries but its id in a column family of its own, which costs one write however
+/// long it goes on. It gets its entries when it has been quiet for a while, or when too many others are recent. There are never more
+/// than `maxRecent` recent payloads, so a reader can look at all of them; for every other payload the entries are exact.
+final class PayloadIndex {
+    private struct Touch {
+        /// The batch that wrote the payload last.
+        var batch: Int
+        var time: Int64
+    }
+
+    private let store: Database
+    private let maxRecent: Int
+    private var recent: [PayloadID: Touch] = [:]
+    private var counts: [[UInt8]: Int64] = [:]
+    private var changedCounts: Set<[UInt8]> = []
+    private var batchNumber = 1
+    /// No room can be made in this batch: all recent payloads are of it.
+    private var fullBatch = 0
+    private var lastSettled: Int64 = 0
+
+    /// A reader looks at all of them with each question. When there are more, a quarter is settled at once.
+    static let maxRecent = 512
+    /// Microseconds without a change after which a payload is no longer recent: most finish within this.
+    private static let quietPeriod: Int64 = 5_000_000
+    private static let settlingInterval: Int64 = 1_000_000
+
+    /// - Parameter now: wall clock, microseconds.
+    init(_ store: Database, now: Int64, maxRecent: Int = PayloadIndex.maxRecent) throws(StreamError) {
+        self.store = store
+        self.maxRecent = maxRecent
+        lastSettled = now
+        for id in try PayloadStore.recentIDs(in: store) { recent[id] = Touch(batch: 0, time: now) }
+        counts = try PayloadStore.counts(in: store)
+    }
+
+    /// A payload's state in the store is replaced in this batch.
+    ///
+    /// - Parameters:
+    ///   - key: the id's bytes.
+    ///   - old: what the store holds, nil: nothing.
+    ///   - new: what it will hold, nil: nothing.
+    ///   - now: wall clock, microseconds.
+    func replace(
+        _ id: PayloadID,
+        _ key: UnsafeRawBufferPointer,
+        from old: PayloadFacets?,
+        to new: PayloadFacets?,
+        at now: Int64,
+        in batch: WriteBatch
+    ) throws(StreamError) {
+        if old == new && new != nil {
+            if recent[id] != nil { recent[id] = Touch(batch: batchNumber, time: now) }
+            return
+        }
+        count(from: old, to: new)
+        if recent[id] != nil {
+            if new != nil {
+                recent[id] = Touch(batch: batchNumber, time: now)
+            } else {
+                recent[id] = nil
+                try withStore { () throws(StoreError) in try batch.delete(PayloadStore.recent, key: key) }
+            }
+        } else if let old, let new, old.rank == new.rank {
+            // Decided by a timer: one entry goes, one comes.
+            let (before, after) = (Set(old.terms), Set(new.terms))
+            try deleteEntries(before.subtracting(after), old.rank, key, in: batch)
+            try putEntries(after.subtracting(before), new.rank, key, in: batch)
+        } else {
+            if let old { try deleteEntries(old.terms, old.rank, key, in: batch) }
+            guard let new else { return }
+            if try makeRoom(in: batch) {
+                recent[id] = Touch(batch: batchNumber, time: now)
+                try withStore { () throws(StoreError) in
+                    try batch.put(PayloadStore.recent, key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
+                }
+            } else {
+                try putEntries(new.terms, new.rank, key, in: batch)
+            }
+        }
+    }
+
+    /// A payload of which the store has neither entries nor counts is put there in this batch, and is not about to change.
+    func insert(_ facets: PayloadFacets, _ key: UnsafeRawBufferPointer, in batch: WriteBatch) throws(StreamError) {
+        count(from: nil, to: facets)
+        try putEntries(facets.terms, facets.rank, key, in: batch)
+    }
+
+    /// The batch is about to be written: adds what it needs besides its payloads.
+    func finish(_ batch: WriteBatch, at now: Int64) throws(StreamError) {
+        if now - lastSettled >= PayloadIndex.settlingInterval {
+            lastSettled = now
+            let quiet = recent.filter {
+                $0.value.batch < batchNumber && now - $0.value.time >= PayloadIndex.quietPeriod
+            }
+            for id in quiet.keys { try settle(id, in: batch) }
+        }
+        for key in changedCounts {
+            let count = counts[key] ?? 0
+            if count == 0 { counts[key] = nil }
+            try withStore { () throws(StoreError) in
+                if count == 0 {
+                    try batch.delete(PayloadStore.counts, key: key)
+                } else {
+                    try batch.put(PayloadStore.counts, key: key, value: PayloadStore.encodeCount(count))
+                }
+            }
+        }
+        changedCounts.removeAll(keepingCapacity: true)
+        batchNumber += 1
+    }
+
+    private func count(from old: PayloadFacets?, to new: PayloadFacets?) {
+        if let old, let new, old.counted == new.counted { return }
+        for term in old?.countedTerms ?? [] { add(-1, to: Array(term)) }
+        for term in new?.countedTerms ?? [] { add(1, to: Array(term)) }
+    }
+
+    private func add(_ number: Int64, to key: [UInt8]) {
+        counts[key, default: 0] += number
+        changedCounts.insert(key)
+    }
+
+    // MARK: Recent payloads
+
+    /// Whether one more payload may be recent. Those of this batch stay: what the store holds of them is not what it will hold.
+    private func makeRoom(in batch: WriteBatch) throws(StreamError) -> Bool {
+        if recent.count < maxRecent { return true }
+        if fullBatch == batchNumber { return false }
+        let others = recent.filter { $0.value.batch < batchNumber }.sorted { $0.value.time < $1.value.time }
+        let settledAtOnce = max(maxRecent / 4, 1)
+        if others.count <= settledAtOnce { fullBatch = batchNumber }
+        for other in others.prefix(settledAtOnce) { try settle(other.key, in: batch) }
+        return recent.count < maxRecent
+    }
+
+    /// Gives a recent payload its entries.
+    private func settle(_ id: PayloadID, in batch: WriteBatch) throws(StreamError) {
+        recent[id] = nil
+        let facets = try PayloadStore.facets(of: id, in: store)
+        try id.withUTF8 { key throws(StreamError) in
+            try withStore { () throws(StoreError) in try batch.delete(PayloadStore.recent, key: key) }
+            if let facets { try putEntries(facets.terms, facets.rank, key, in: batch) }
+        }
+    }
+
+    // MARK: Entries
+
+    private func putEntries(
+        _ terms: some Sequence<ArraySlice<UInt8>>,
+        _ rank: ArraySlice<UInt8>,
+        _ id: UnsafeRawBufferPointer,
+        in batch: WriteBatch
+    ) throws(StreamError) {
+        for term in terms {
+            let key = PayloadStore.indexKey(term, rank, id)
+            try withStore { () throws(StoreError) in try batch.put(PayloadStore.index, key: key, value: []) }
+        }
+    }
+
+    private func deleteEntries(
+        _ terms: some Sequence<ArraySlice<UInt8>>,
+        _ rank: ArraySlice<UInt8>,
+        _ id: UnsafeRawBufferPointer,
+        in batch: WriteBatch
+    ) throws(StreamError) {
+        for term in terms {
+            let key = PayloadStore.indexKey(term, rank, id)
+            try withStore { () throws(StoreError) in try batch.delete(PayloadStore.index, key: key) }
+        }
+    }
+}

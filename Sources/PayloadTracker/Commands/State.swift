@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import StreamRuntime
+
+/// What is in the local stores, while no worker has them.
+struct State: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Inspects the local state offline.",
+        subcommands: [List.self, Get.self, Verify.self]
+    )
+
+    /// Compares every store with its changelog.
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compares the local stores with what their changelog makes from nothing.",
+            discussion: """
+                Give it the settings of the worker, which must not run. Nothing is changed: a store that is behind its changelog is \
+                caught up in a copy. Exits with 1 when a store differs.
+                """
+        )
+
+        @OptionGroup(title: "Settings") var options: SettingsOptions
+
+        func run() async throws {
+            let settings = try options.settings()
+            let verifier = StateVerifier(
+                settings: settings.streamSettings(createsInput: false),
+                topology: settings.topology(),
+                logger: LineLogHandler.logger(settings)
+            )
+            var differing = 0
+            try await WorkerError.run {
+                for report in try await Verify.reports(of: verifier) {
+                    print(Verify.text(report))
+                    if !report.problems.isEmpty { differing += 1 }
+                }
+            }
+            if differing > 0 { throw ExitCode.failure }
+        }
+
+        private static func reports(of verifier: StateVerifier) async throws(StreamError) -> [StateVerifier.Report] {
+            try await onOwnThread("verify") {
+                Result { () throws(StreamError) in
+                    var reports: [StateVerifier.Report] = []
+                    try verifier.run { reports.append($0) }
+                    return reports
+                }
+            }.get()
+        }
+
+        private static func text(_ report: StateVerifier.Report) -> String {
+            let verdict = report.problems.isEmpty ? "equals its changelog" : "DIFFERS from its changelog"
+            let behind = max(report.end - report.offset, 0)
+            return
+                (["\(report.task): \(verdict) (offset \(report.offset), \(behind) behind the end)"]
+                + report.problems.map { "  \($0)" }).joined(separator: "\n")
+        }
+    }
+}

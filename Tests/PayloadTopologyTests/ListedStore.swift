@@ -1,0 +1,145 @@
+import Foundation
+import PayloadModel
+import RocksStore
+import StreamRuntime
+
+@testable import PayloadTopology
+
+/// A payload store that is written as a task writes it, commit by commit, with the changelog that it leaves, and a model of what it
+/// holds.
+final class ListedStore {
+    let directory = FileManager.default.temporaryDirectory.path + "/listed-store-\(UUID().uuidString)"
+    private let memory = StoreMemory(blockCacheBytes: 8 << 20, writeBufferBytes: 16 << 20)
+    private let maxRecent: Int
+    private(set) var database: Database
+    private(set) var index: PayloadIndex
+    private(set) var states: [PayloadID: PayloadState] = [:]
+    private(set) var changelog: [(key: [UInt8], value: [UInt8]?)] = []
+    /// Wall clock, microseconds.
+    private(set) var now: Int64 = 1_000_000
+    var rules: PayloadRules
+
+    init(_ rules: PayloadRules = PayloadRules(), maxRecent: Int = PayloadIndex.maxRecent) throws {
+        self.rules = rules
+        self.maxRecent = maxRecent
+        database = try Database(path: directory, columnFamilies: PayloadStore.columnFamilies, memory: memory)
+        index = try PayloadIndex(database, now: now, maxRecent: maxRecent)
+        try PayloadRecomputation.run(in: database, rules: rules, index: index)
+    }
+
+    deinit {
+        database.close()
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// As after a restart of the worker with `rules`.
+    func reopen() throws {
+        database.close()
+        database = try Database(path: directory, columnFamilies: PayloadStore.columnFamilies, memory: memory)
+        index = try PayloadIndex(database, now: now, maxRecent: maxRecent)
+        try PayloadRecomputation.run(in: database, rules: rules, index: index)
+    }
+
+    /// Commits the states; one without stages is removed.
+    func commit(_ changed: [PayloadState], after microseconds: Int64 = 0) throws {
+        now += microseconds
+        let batch = WriteBatch(database)
+        for state in changed {
+            let key = state.id.withUTF8 { Array($0) }
+            let stored = try PayloadStore.load(state.id, from: database)
+            let facets = state.stages.isEmpty ? nil : PayloadFacets(state, rules: rules)
+            try key.withUnsafeBytes {
+                try index.replace(state.id, $0, from: stored?.facets, to: facets, at: now, in: batch)
+            }
+            guard let facets else {
+                try batch.delete(PayloadStore.payloads, key: key)
+                states[state.id] = nil
+                changelog.append((key, nil))
+                continue
+            }
+            let timerAt = state.nextTimer(rules)
+            let encoded = PayloadStateCodec.encode(state, timerAt: timerAt)
+            try batch.put(PayloadStore.payloads, key: key, value: PayloadStore.encode(facets, encoded))
+            try key.withUnsafeBytes {
+                try batch.put(PayloadStore.timers, key: PayloadStore.timerKey(timerAt, $0), value: [])
+            }
+            states[state.id] = state
+            changelog.append((key, encoded))
+        }
+        try index.finish(batch, at: now)
+        try database.write(batch)
+    }
+
+    /// A store made from records of the changelog, in batches of `batchSize`; what it had before stays.
+    func restore(_ records: some Collection<(key: [UInt8], value: [UInt8]?)>, batchSize: Int, into store: Database)
+        throws
+    {
+        let restoration = try PayloadChangelogReader(rules: rules).makeRestoration(of: store, isEmpty: false)
+        try restore(records, batchSize: batchSize, into: store, restoration)
+        try complete(store, restoration)
+    }
+
+    /// A new store filled from records of the changelog; `completions` are the batches after which that is interrupted.
+    func fill(_ store: Database, with records: some Collection<(key: [UInt8], value: [UInt8]?)>, completions: Int)
+        throws
+    {
+        let restoration = try PayloadBulkRestoration(store, rules: rules, batchBytes: 10_000)
+        try restore(records, batchSize: 50, into: store, restoration)
+        try complete(store, restoration, atMost: completions)
+    }
+
+    private func complete(_ store: Database, _ restoration: any Restoration, atMost limit: Int = .max) throws {
+        let batch = WriteBatch(store)
+        for _ in 0..<limit {
+            let isDone = try restoration.complete(into: batch)
+            try store.write(batch)
+            batch.clear()
+            if isDone { return }
+        }
+    }
+
+    private func restore(
+        _ records: some Collection<(key: [UInt8], value: [UInt8]?)>,
+        batchSize: Int,
+        into store: Database,
+        _ restoration: any Restoration
+    ) throws {
+        let batch = WriteBatch(store)
+        for (number, record) in records.enumerated() {
+            try record.key.withUnsafeBytes { key in
+                if let value = record.value {
+                    try value.withUnsafeBytes { try restoration.restore(key: key, value: $0, into: batch) }
+                } else {
+                    try restoration.restore(key: key, value: nil, into: batch)
+                }
+            }
+            if (number + 1) % batchSize == 0 || number + 1 == records.count {
+                try restoration.finish(batch)
+                try store.write(batch)
+                batch.clear()
+            }
+        }
+    }
+
+    /// An empty store beside this one.
+    func emptyStore(_ name: String) throws -> Database {
+        try Database(path: "\(directory)-\(name)", columnFamilies: PayloadStore.columnFamilies, memory: memory)
+    }
+
+    /// How many timers a store has.
+    func timerCount(of store: Database) throws -> Int {
+        var count = 0
+        var iterator = try store.makeIterator(PayloadStore.timers)
+        var isValid = try iterator.seekToFirst()
+        while isValid {
+            count += 1
+            isValid = try iterator.next()
+        }
+        return count
+    }
+
+    /// What is wrong with timers, index and counts.
+    func problems() throws -> [String] {
+        try PayloadInspection.problems(of: database, rules: rules, atMost: 5)
+    }
+}
