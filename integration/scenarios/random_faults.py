@@ -16,7 +16,8 @@ def random_faults(context: Context) -> None:
     if "takeover" in context.broker.capabilities:
         plan = faults.Plan(10_000, 400, (1, 3, 2), True, [*KINDS, Pause], (2, 4), 6)
     else:
-        plan = faults.Plan(1_500, 75, (1,), True, KINDS, (3, 5), 4, seconds_after=4)
+        # One fault: on a broker without "aborts" the start after another cannot read on behind what the first one left.
+        plan = faults.Plan(1_500, 75, (1,), True, KINDS, (13, 15), 4, seconds_after=4)
     checks = Checks()
     for verdict in faults.run(context, plan, lambda text: None)[1]:
         checks.extend(verdict.problems)
