@@ -5,17 +5,21 @@ import PayloadModel
 /// The methods are called from many tasks at once, on the cooperative pool: an implementation that waits for a disk
 /// does so elsewhere.
 public protocol PayloadReader: Sendable {
-    /// The payload and who answered, or nil when it is unknown.
+    /// The payload and who answered.
     ///
     /// - Parameter takesStale: a standby's store will do where no task of this instance has the partition running.
-    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument?
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument
 
-    /// The history, newest first, at most `limit` entries or all of it; nil when the payload is unknown.
-    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses?
+    /// The history, newest first, at most `limit` entries or all of it.
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses
 }
 
 /// Why a question about a payload cannot be answered.
 public enum ReadFailure: Error, Sendable {
+    /// The payload's partition does not have it: a 404.
+    ///
+    /// - Parameter stalenessRecords: as in `LocatedDocument`; nil where the client takes no stale answer.
+    case unknown(PayloadID, stalenessRecords: Int64?)
     /// The partition is not on this instance: its owner has to be asked.
     case elsewhere(partition: Int32)
     /// No instance can answer for the partition now: a 503 with `Retry-After`. The reason is told to the client.

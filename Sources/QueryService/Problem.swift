@@ -10,6 +10,8 @@ struct Problem: Error, Encodable {
     var challenge: String?
     /// A further member of the object, for programs (section 3.2).
     var list: (name: String, sentences: [String])?
+    /// Of a stale answer, as in `LocatedDocument`.
+    var stalenessRecords: Int64?
 
     static func badRequest(_ detail: String) -> Problem { Problem(status: .badRequest, detail: detail) }
     static func notFound(_ detail: String) -> Problem { Problem(status: .notFound, detail: detail) }
@@ -30,6 +32,7 @@ struct Problem: Error, Encodable {
         try container.encode(status.reasonPhrase, forKey: "title")
         try container.encode(status.code, forKey: "status")
         try container.encode(detail, forKey: "detail")
+        try container.encodeIfPresent(stalenessRecords, forKey: "staleness_records")
         if let list { try container.encode(list.sentences, forKey: Member(stringValue: list.name)) }
     }
 }

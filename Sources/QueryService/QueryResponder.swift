@@ -123,8 +123,7 @@ package struct QueryResponder: HTTPResponder {
         return try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
             try await document(id, of: choice.orgID, until: deadline, takesStale: takesStale)
         } respond: { found in
-            guard let found else { throw QueryResponder.unknown(id) }
-            return try choice.json(found)
+            try choice.json(found)
         } target: { wait in
             "/v1/payloads/\(segment)?wait=\(wait.wholeMilliseconds)ms\(choice.rest)"
         }
@@ -138,14 +137,17 @@ package struct QueryResponder: HTTPResponder {
         of orgID: Text?,
         until deadline: ContinuousClock.Instant,
         takesStale: Bool
-    ) async throws(ReadFailure) -> LocatedDocument? {
+    ) async throws(ReadFailure) -> LocatedDocument {
         while true {
             // Before the look, so that no change is missed after it.
             let changes = deadline > .now ? watcher.changes(of: id) : nil
-            let found = try await document(id, of: orgID, takesStale: takesStale)
-            if let found, found.document.outcome != .open { return found }
-            let isEnding = Task.isCancelled || Task.isShuttingDownGracefully
-            if isEnding || ContinuousClock.now >= deadline { return found }
+            let isEnding = { Task.isCancelled || Task.isShuttingDownGracefully || ContinuousClock.now >= deadline }
+            do throws(ReadFailure) {
+                let found = try await document(id, of: orgID, takesStale: takesStale)
+                if found.document.outcome != .open || isEnding() { return found }
+            } catch {
+                guard case .unknown = error, !isEnding() else { throw error }
+            }
             if let changes {
                 let step = takesStale ? QueryResponder.staleWaitStep : QueryResponder.waitStep
                 await QueryResponder.next(of: changes, until: min(deadline, .now + step))
@@ -154,10 +156,13 @@ package struct QueryResponder: HTTPResponder {
     }
 
     private func document(_ id: PayloadID, of orgID: Text?, takesStale: Bool) async throws(ReadFailure)
-        -> LocatedDocument?
+        -> LocatedDocument
     {
         let found = try await reader.document(id, takesStale: takesStale)
-        return orgID == nil || found?.document.orgID == orgID ? found : nil
+        guard orgID == nil || found.document.orgID == orgID else {
+            throw .unknown(id, stalenessRecords: takesStale ? found.stalenessRecords : nil)
+        }
+        return found
     }
 
     /// Returns with the next change, when the time has come, or when the server shuts down.
@@ -185,8 +190,7 @@ package struct QueryResponder: HTTPResponder {
         return try await answer(choice, wait: { .zero }) { (takesStale) async throws(ReadFailure) in
             try await statuses(id, of: choice.orgID, limit: limit, takesStale: takesStale)
         } respond: { found in
-            guard let found else { throw QueryResponder.unknown(id) }
-            return try choice.json(found)
+            try choice.json(found)
         } target: { _ in
             "/v1/payloads/\(segment)/statuses?\(limit.map { "limit=\($0)" } ?? "")\(choice.rest)"
         }
@@ -197,9 +201,9 @@ package struct QueryResponder: HTTPResponder {
         of orgID: Text?,
         limit: Int?,
         takesStale: Bool
-    ) async throws(ReadFailure) -> LocatedStatuses? {
+    ) async throws(ReadFailure) -> LocatedStatuses {
         // A history does not say whose it is.
-        if orgID != nil, try await document(id, of: orgID, takesStale: takesStale) == nil { return nil }
+        if orgID != nil { _ = try await document(id, of: orgID, takesStale: takesStale) }
         return try await reader.statuses(id, limit: limit, takesStale: takesStale)
     }
 
@@ -229,7 +233,12 @@ package struct QueryResponder: HTTPResponder {
                 partition: partition,
                 wait: max(wait(), .zero),
                 target: target,
-                standby: choice.takesStale ? { try respond(try await read(true)) } : nil
+                standby: choice.takesStale
+                    ? {
+                        try respond(
+                            try await self.read(choice.origin) { () async throws(ReadFailure) in try await read(true) }
+                        )
+                    } : nil
             )
             .answer()
         }
@@ -314,8 +323,6 @@ package struct QueryResponder: HTTPResponder {
         }
     }
 
-    private static func unknown(_ id: PayloadID) -> Problem { .notFound("no payload \(id) is known") }
-
     func read<Answer>(_ origin: RequestOrigin, _ lookUp: () async throws(ReadFailure) -> Answer)
         async throws(Problem)
         -> Answer
@@ -325,6 +332,11 @@ package struct QueryResponder: HTTPResponder {
 
     private func problem(_ failure: ReadFailure, _ origin: RequestOrigin) -> Problem {
         switch failure {
+        case .unknown(let id, let staleness):
+            let who = staleness.map { $0 > 0 ? " to a standby that lacks \($0) records" : "" } ?? ""
+            var problem = Problem.notFound("no payload \(id) is known\(who)")
+            problem.stalenessRecords = staleness
+            return problem
         case .elsewhere(let partition):
             let detail = "partition \(partition) is not on this instance"
             // RFC 9110, section 15.5.20: who asks has to look for another one.
@@ -405,7 +417,7 @@ struct InstanceChoice {
         switch failure {
         case .elsewhere(let partition): partition
         case .noOwner(let partition, _, _): takesStale ? partition : nil
-        case .store: nil
+        case .unknown, .store: nil
         }
     }
 

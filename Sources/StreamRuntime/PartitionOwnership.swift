@@ -2,8 +2,8 @@ import KafkaClient
 import Logging
 import Synchronization
 
-/// Knows which instance works on which partition, and asks the group's coordinator when it has to: after each rebalance, and when someone
-/// found that what is known is wrong; never from time to time, never twice at once, and not more often than once a second. Thread-safe.
+/// Knows which instance works on which partition, and asks the group's coordinator when it has to: after each rebalance until it tells who
+/// has what, and when someone found that what is known is wrong; never twice at once, and not more often than once a second. Thread-safe.
 public final class PartitionOwnership: Sendable {
     /// Asks the coordinator. Blocks: it is called on a thread of its own.
     typealias Describe = @Sendable () throws(KafkaError) -> GroupDescription
@@ -73,34 +73,32 @@ public final class PartitionOwnership: Sendable {
 
     /// Nil: it is not the time to ask.
     private func startRefresh(_ state: inout State, isPatient: Bool) -> Task<Void, Never>? {
-        guard state.isSupported else { return nil }
-        if let running = state.refresh { return running }
         let wait = state.nextQuestion - .now
+        // One that waits after a failure waits for longer than anybody who asks.
+        if let running = state.refresh, wait <= .zero || !state.isFailing { return running }
         if wait > .zero && (!isPatient || state.isFailing) { return nil }
-        let refresh = Task { await self.refresh(after: wait) }
-        state.refresh = refresh
-        return refresh
+        return startRefresh(&state, after: wait)
+    }
+
+    private func startRefresh(_ state: inout State, after wait: Duration) -> Task<Void, Never>? {
+        guard state.isSupported else { return nil }
+        if state.refresh == nil { state.refresh = Task { await self.refresh(after: wait) } }
+        return state.refresh
     }
 
     private func refresh(after wait: Duration) async {
-        var wait = wait
-        repeat {
-            // Nobody cancels it; if someone did, it would ask sooner.
-            if wait > .zero { try? await Task.sleep(for: wait) }
-            state.withLock { $0.isOutdated = false }
-            let answer = await onOwnThread("ownership") { [describe] in
-                Result { () throws(KafkaError) in try describe() }
-            }
-            take(answer)
-            wait = gap
-        } while mustAskAgain()
-    }
-
-    private func mustAskAgain() -> Bool {
+        // Nobody cancels it; if someone did, it would ask sooner.
+        if wait > .zero { try? await Task.sleep(for: wait) }
+        state.withLock { $0.isOutdated = false }
+        let answer = await onOwnThread("ownership") { [describe] in
+            Result { () throws(KafkaError) in try describe() }
+        }
+        take(answer)
         state.withLock { state in
-            if state.isOutdated && state.isSupported && !state.isFailing { return true }
             state.refresh = nil
-            return false
+            // Until it is told: standbys are placed by the map, and nobody else may ask for long.
+            guard state.isOutdated || state.map.problem != nil else { return }
+            _ = startRefresh(&state, after: state.nextQuestion - .now)
         }
     }
 

@@ -113,6 +113,8 @@ final class Restorer {
     private var needsAssignment = false
     private var lastReport = monotonicSeconds()
     private let restored = Counter(label: "payload_tracker_restored_records")
+    /// The task that was worked on last: an error of a store or of a changelog's content is about it.
+    private(set) var lastTask: StreamTask?
 
     private static let reportInterval = 10.0
     /// How long a step of one who follows takes: a store is written once in it.
@@ -197,9 +199,11 @@ final class Restorer {
             switch consume event {
             case .record(let record):
                 guard let job = job(of: record), record.offset >= job.next else { continue }
+                lastTask = job.task
                 try restore(record, job)
             case .partitionEnd(let partition, let offset):
                 guard let job = jobs[partition] else { continue }
+                lastTask = job.task
                 if follows && offset < job.written {
                     throw .store(
                         StoreError(
@@ -217,13 +221,17 @@ final class Restorer {
         }
         report()
         for job in jobs.values {
+            lastTask = job.task
             job.remaining.record(remaining(of: job))
             // Before the end a restoration may hold records back, for as long as they fit.
             let isDue = job.isRead && (job.next > job.written || job.isCompleting)
             if isDue || job.batch.count > 0 { try job.write() }
         }
         let completionDeadline = monotonicSeconds() + 0.05
-        for job in jobs.values where job.isCompleting { try job.complete(until: completionDeadline) }
+        for job in jobs.values where job.isCompleting {
+            lastTask = job.task
+            try job.complete(until: completionDeadline)
+        }
         return try finish()
     }
 
@@ -276,6 +284,7 @@ final class Restorer {
                 "\(job.task.id): restored \(job.records) records (\(job.bytes) bytes) of \(job.partition) from offset \(job.start) in \((seconds * 1_000).rounded() / 1_000) s\(follows ? ", and stands by" : "")"
             )
             if follows, let state = job.task.source.state {
+                lastTask = job.task
                 try job.follow(state.changelogReader)
             } else {
                 jobs[job.partition] = nil

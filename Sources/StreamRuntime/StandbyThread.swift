@@ -21,6 +21,8 @@ final class StandbyThread {
     private var handedOver: Set<TaskID> = []
     /// Monotonic seconds before which no store is opened.
     private var retryAt = 0.0
+    /// Monotonic seconds before which the stores of single tasks are not opened, whose store or changelog is at fault.
+    private var asideUntil: [TaskID: Double] = [:]
 
     private static let lookupTimeout = Duration.seconds(2)
     private static let retrySeconds = 1.0
@@ -119,7 +121,8 @@ final class StandbyThread {
 
     private func openMissing() throws(StreamError) {
         var missing: [StreamTask] = []
-        for id in wanted where tasks[id] == nil && !isAssigned(id) {
+        asideUntil = asideUntil.filter { $0.value > monotonicSeconds() }
+        for id in wanted where tasks[id] == nil && asideUntil[id] == nil && !isAssigned(id) {
             guard let source = application.topology.sources.first(where: { $0.topic == id.topic }) else { continue }
             missing.append(StreamTask(id: id, source: source, isStandby: true))
         }
@@ -137,8 +140,13 @@ final class StandbyThread {
             do {
                 try open(task, changelog, start...max(start, end))
             } catch {
-                guard case .kafka(let reason) = error, reason.kind == .retriable else { throw error }
-                logger.debug("\(task.id): cannot stand by yet: \(reason)")
+                switch error {
+                case .kafka(let reason) where reason.kind == .retriable:
+                    logger.debug("\(task.id): cannot stand by yet: \(reason)")
+                case .store(let reason) where reason.kind == .corruption && rebuild(task, reason): break
+                case .store, .incompatible: setAside(task, error)
+                case .kafka, .stopped, .fenced, .refusedSettings: throw error
+                }
             }
         }
         if missing.allSatisfy({ tasks[$0.id] != nil }) { retryAt = 0 }
@@ -175,24 +183,35 @@ final class StandbyThread {
             logger.log(level: reason.kind == .retriable ? .debug : .warning, "standing by: \(reason)")
             retryAt = monotonicSeconds() + StandbyThread.retrySeconds
             application.waitUnlessStopping(seconds: StandbyThread.retrySeconds)
-        case .store(let reason) where reason.kind == .corruption && rebuild(reason): return
         case .store, .incompatible, .fenced, .refusedSettings:
-            logger.error("stands by for nothing for a minute: \(error)")
-            for task in tasks.values {
-                drop(task)
-                // RocksDB refuses writes after an error until it is opened again.
-                application.stores.close(task)
-                application.standbys.remove(task.id)
+            guard let task = restorer.lastTask, tasks[task.id] === task else {
+                logger.error("stands by for nothing for a minute: \(error)")
+                for task in tasks.values { close(task) }
+                retryAt = monotonicSeconds() + StandbyThread.longRetrySeconds
+                return
             }
-            retryAt = monotonicSeconds() + StandbyThread.longRetrySeconds
+            if case .store(let reason) = error, reason.kind == .corruption, rebuild(task, reason) { return }
+            setAside(task, error)
         }
     }
 
+    /// Leaves alone for a while what is wrong with one task: the others are stood by for all the same.
+    private func setAside(_ task: StreamTask, _ error: StreamError) {
+        logger.error("\(task.id): does not stand by for a minute: \(error)")
+        close(task)
+        asideUntil[task.id] = monotonicSeconds() + StandbyThread.longRetrySeconds
+    }
+
+    /// RocksDB refuses writes after an error until the store is opened again.
+    private func close(_ task: StreamTask) {
+        drop(task)
+        application.stores.close(task)
+        application.standbys.remove(task.id)
+    }
+
     /// Begins a damaged store anew. Returns whether that was possible.
-    private func rebuild(_ error: StoreError) -> Bool {
-        guard let task = tasks.values.first(where: { application.stores.path($0.id) == error.path }) else {
-            return false
-        }
+    private func rebuild(_ task: StreamTask, _ error: StoreError) -> Bool {
+        guard error.path == application.stores.path(task.id) else { return false }
         logger.error("\(task.id): \(error); rebuilding the standby's store from the changelog")
         drop(task)
         application.standbys.remove(task.id)

@@ -143,23 +143,20 @@ private struct OnePartition: PayloadReader {
     let partition: Int32
     let url: OwnURL
 
-    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument? {
-        guard let state = try state(id) else { return nil }
-        let document = PayloadDocument(state, rules: PayloadRules())
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument {
+        let document = PayloadDocument(try state(id), rules: PayloadRules())
         return LocatedDocument(document: document, partition: partition, servedBy: url.text)
     }
 
-    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses? {
-        try state(id).map {
-            LocatedStatuses(data: PayloadDocument.statuses(of: $0, limit: limit, rules: PayloadRules()))
-        }
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses {
+        LocatedStatuses(data: PayloadDocument.statuses(of: try state(id), limit: limit, rules: PayloadRules()))
     }
 
-    private func state(_ id: PayloadID) throws(ReadFailure) -> PayloadState? {
+    private func state(_ id: PayloadID) throws(ReadFailure) -> PayloadState {
         let text = "\(id)"
         let wanted = text.last.flatMap { $0.wholeNumberValue }.map { Int32($0) } ?? 0
         if wanted != partition { throw .elsewhere(partition: wanted) }
-        if text.hasPrefix("unknown") { return nil }
+        if text.hasPrefix("unknown") { throw .unknown(id, stalenessRecords: nil) }
         return PayloadState(
             id: id,
             stages: [],

@@ -26,6 +26,9 @@ struct StaleAnswerTests {
         let fresh = try await Endpoint().ask("/v1/payloads/abc\(rest)?stale=allowed").json()
         #expect(fresh["staleness_records"] as? Int == 0)
         #expect(try await Endpoint().ask("/v1/payloads/abc\(rest)").json()["staleness_records"] == nil)
+        let unknown = Endpoint(reader: StubReader { (_, _) in nil })
+        #expect(try await unknown.ask("/v1/payloads/abc\(rest)?stale=allowed").json()["staleness_records"] as? Int == 0)
+        #expect(try await unknown.ask("/v1/payloads/abc\(rest)").json()["staleness_records"] == nil)
     }
 
     @Test("an owner that can be asked is asked, although this instance stands by")
@@ -105,7 +108,9 @@ struct StaleAnswerTests {
         let reader = StubReader(standby: { _ in nil }) { (_, _) throws(ReadFailure) in throw .elsewhere(partition: 3) }
         let directory = StubDirectory([[3: .one]], standbys: [3: [.zero, .two]])
         let endpoint = endpoint(directory, client, reader: reader)
-        _ = try await endpoint.problem("/v1/payloads/abc?stale=allowed", is: .notFound)
+        let answer = try await endpoint.ask("/v1/payloads/abc?stale=allowed")
+        #expect(answer.status == .notFound)
+        #expect(try answer.json()["staleness_records"] as? Int == 7)
         #expect(client.requests.count == 1)
     }
 

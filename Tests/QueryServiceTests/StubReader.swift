@@ -23,30 +23,32 @@ final class StubReader: PayloadReader {
 
     var callCount: Int { calls.load(ordering: .sequentiallyConsistent) }
 
-    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument? {
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument {
         let call = calls.add(1, ordering: .sequentiallyConsistent).newValue
         let (state, staleness) = try find(id, call, takesStale)
-        return state.map { state in
-            LocatedDocument(
-                document: PayloadDocument(state, rules: PayloadRules()),
-                partition: 3,
-                servedBy: "http://tracker-0:8080",
-                stalenessRecords: staleness
-            )
-        }
+        return LocatedDocument(
+            document: PayloadDocument(state, rules: PayloadRules()),
+            partition: 3,
+            servedBy: "http://tracker-0:8080",
+            stalenessRecords: staleness
+        )
     }
 
-    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses? {
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses {
         let (state, staleness) = try find(id, 0, takesStale)
-        return state.map { state in
-            LocatedStatuses(
-                data: PayloadDocument.statuses(of: state, limit: limit, rules: PayloadRules()),
-                stalenessRecords: staleness
-            )
-        }
+        return LocatedStatuses(
+            data: PayloadDocument.statuses(of: state, limit: limit, rules: PayloadRules()),
+            stalenessRecords: staleness
+        )
     }
 
-    private func find(_ id: PayloadID, _ call: Int, _ takesStale: Bool) throws(ReadFailure) -> (PayloadState?, Int64) {
+    private func find(_ id: PayloadID, _ call: Int, _ takesStale: Bool) throws(ReadFailure) -> (PayloadState, Int64) {
+        let (state, staleness) = try look(id, call, takesStale)
+        guard let state else { throw .unknown(id, stalenessRecords: takesStale ? staleness : nil) }
+        return (state, staleness)
+    }
+
+    private func look(_ id: PayloadID, _ call: Int, _ takesStale: Bool) throws(ReadFailure) -> (PayloadState?, Int64) {
         do throws(ReadFailure) {
             return (try answer(id, call), 0)
         } catch {

@@ -50,6 +50,20 @@ import Testing
         #expect(coordinator.questions == 2)
     }
 
+    @Test(
+        "after a rebalance the coordinator is asked until it tells who has what, although nobody looks",
+        arguments: [
+            Result<GroupDescription, KafkaError>.failure(KafkaError(.timedOut)), .success(.group(.preparingRebalance, [])),
+        ]
+    )
+    func untilToldAfterRebalance(_ first: Result<GroupDescription, KafkaError>) async throws {
+        let coordinator = Coordinator([first, .success(.group(.stable, [(one, [("hop", 0)])]))])
+        let ownership = coordinator.ownership(gap: .milliseconds(1), gapAfterFailure: .milliseconds(1))
+        ownership.rebalanced()
+        while ownership.map.owner(topic: "hop", partition: 0) != one { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(coordinator.questions == 2 && ownership.map.problem == nil)
+    }
+
     @Test("a broker that describes no groups, such as the embedded one, is not asked again")
     func unsupported() async {
         let coordinator = Coordinator([.failure(KafkaError(.unsupportedFeature))])
@@ -86,8 +100,9 @@ private final class Coordinator: Sendable {
 
     var questions: Int { count.withLock { $0 } }
 
-    func ownership(gap: Duration = .seconds(1)) -> PartitionOwnership {
-        PartitionOwnership(gap: gap, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+    func ownership(gap: Duration = .seconds(1), gapAfterFailure: Duration = .seconds(60)) -> PartitionOwnership {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        return PartitionOwnership(gap: gap, gapAfterFailure: gapAfterFailure, logger: logger) {
             () throws(KafkaError) in
             try self.answer().get()
         }

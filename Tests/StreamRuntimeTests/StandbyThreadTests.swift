@@ -34,7 +34,7 @@ import Testing
         private let path = FileManager.default.temporaryDirectory.appending(path: "standby-\(UUID().uuidString)").path
 
         init() throws {
-            broker = try EmbeddedBroker(topics: [("payloads", 1), ("changelog", 1)])
+            broker = try EmbeddedBroker(topics: [("payloads", 2), ("changelog", 2)])
             var settings = StreamSettings(
                 applicationID: "app",
                 client: ["bootstrap.servers": broker.bootstrapServers],
@@ -46,14 +46,14 @@ import Testing
             ownership = PartitionOwnership(gap: .milliseconds(1), logger: logger) { [owner] () throws(KafkaError) in
                 let owner = owner.instance.withLock { $0 }
                 let rest = owner == StandbyThreadTests.own ? StandbyThreadTests.other : StandbyThreadTests.own
-                return .group(.stable, [(owner, [("payloads", 0)]), (rest, [])])
+                return .group(.stable, [(owner, [("payloads", 0), ("payloads", 1)]), (rest, [])])
             }
             ownership.started(as: StandbyThreadTests.own)
             application = ApplicationState(
                 settings: settings,
                 topology: Topology(sources: [StandbyThreadTests.source], topics: []),
                 catalog: TopicCatalog(entries: [
-                    "payloads": .init(partitionCount: 1), "changelog": .init(partitionCount: 1),
+                    "payloads": .init(partitionCount: 2), "changelog": .init(partitionCount: 2),
                 ]),
                 tasks: TaskDirectory(),
                 standbys: StandbyDirectory(),
@@ -89,13 +89,14 @@ import Testing
             _ = await ownership.refreshed(after: ownership.map.version, isPatient: true)
         }
 
-        func log(_ range: Range<Int>, value: String = "logged") throws {
+        /// - Parameter hasKeys: false as no worker would log it.
+        func log(_ range: Range<Int>, value: String = "logged", partition: Int32 = 0, hasKeys: Bool = true) throws {
             let producer = try Producer(["bootstrap.servers": broker.bootstrapServers])
             let topic = try producer.topic("changelog")
             for number in range {
                 try Array("key-\(number)".utf8).withUnsafeBytes { key in
                     try Array(value.utf8).withUnsafeBytes {
-                        try producer.produce(to: topic, partition: 0, key: key, value: $0)
+                        try producer.produce(to: topic, partition: partition, key: hasKeys ? key : nil, value: $0)
                     }
                 }
             }
@@ -104,13 +105,15 @@ import Testing
         }
 
         /// What the standby's store has under a key; nil while it is not read.
-        func value(_ number: Int) -> String? {
-            guard let store = application.standbys.store(topic: id.topic, partition: 0)?.store else { return nil }
+        func value(_ number: Int, partition: Int32 = 0) -> String? {
+            guard let store = application.standbys.store(topic: id.topic, partition: partition)?.store else { return nil }
             let value = try? store.value(values, forKey: Array("key-\(number)".utf8))
             return value.map { String(decoding: $0, as: UTF8.self) }
         }
 
-        var lag: Int64? { application.standbys.store(topic: id.topic, partition: 0)?.lag }
+        var lag: Int64? { lag(partition: 0) }
+
+        func lag(partition: Int32) -> Int64? { application.standbys.store(topic: id.topic, partition: partition)?.lag }
     }
 
     private final class Owner: Sendable {
@@ -147,7 +150,7 @@ import Testing
 
             let task = StreamTask(id: Self.id, source: Self.source)
             application.tasks.assigned(task)
-            let handed = try application.stores.acquire(task, state: Self.state, partitionCount: 1, within: 0...500) {
+            let handed = try application.stores.acquire(task, state: Self.state, partitionCount: 2, within: 0...500) {
                 500
             }
             #expect(handed.store.database === standby && handed.offset == 500)
@@ -162,6 +165,21 @@ import Testing
             application.stores.release(task)
             try await eventually("it stands by again, and goes on") { bench.value(599) != nil && bench.lag == 0 }
             #expect(application.standbys.store(topic: Self.id.topic, partition: 0)?.store === standby)
+        }
+    }
+
+    @Test func aChangelogThatCannotBeReadHoldsUpNoOther() async throws {
+        let bench = try Bench()
+        try bench.log(0..<10)
+        try bench.log(0..<10, partition: 1)
+        try await bench.run {
+            try await eventually("it stands by for both") { bench.lag == 0 && bench.lag(partition: 1) == 0 }
+            try bench.log(10..<11, partition: 1, hasKeys: false)
+            try await eventually("it lets go of the one") { bench.lag(partition: 1) == nil }
+            #expect(bench.lag != nil)
+            try bench.log(10..<20)
+            try await eventually("it follows the other") { bench.value(19) == "logged" }
+            #expect(bench.lag(partition: 1) == nil)
         }
     }
 

@@ -1,4 +1,3 @@
-import NIOPosix
 import PayloadModel
 import PayloadTopology
 import QueryService
@@ -23,16 +22,11 @@ struct StoreListReader: PayloadListReader {
         guard let count = application.topics?[topic]?.partitionCount else {
             throw .noOwner(partition: nil, reason: "the worker has not reached Kafka yet", retryAfterSeconds: 5)
         }
-        var stores = application.tasks.stores(topic: topic)
-        var lags: [Int32: Int64] = [:]
-        if request.takesStale {
-            for (partition, standby) in application.standbys.standbys(topic: topic)
-            where standby.progress.isComplete && stores[partition] == nil {
-                stores[partition] = standby.store
-                lags[partition] = standby.progress.lag
-            }
+        let (found, page) = try await StoreReading.readAll {
+            stores(request)
+        } _: { found in
+            try PayloadList.page(of: found.stores, request.filter, after: request.start, limit: request.limit)
         }
-        let page = try await read(request, stores)
         let servedBy = url.text
         let items = page.items.map {
             LocatedDocument(
@@ -44,25 +38,21 @@ struct StoreListReader: PayloadListReader {
         return PayloadPage(
             items: items,
             next: page.next,
-            missing: (0..<count).filter { stores[$0] == nil },
-            standbys: lags
+            missing: (0..<count).filter { found.stores[$0] == nil },
+            standbys: found.lags
         )
     }
 
-    /// On a thread that may wait for the disk.
-    private func read(_ request: PageRequest, _ stores: [Int32: Database]) async throws(ReadFailure) -> PayloadList.Page
-    {
-        do {
-            return try await NIOThreadPool.singleton.runIfActive {
-                try PayloadList.page(of: stores, request.filter, after: request.start, limit: request.limit)
+    private func stores(_ request: PageRequest) -> (stores: [Int32: Database], lags: [Int32: Int64]) {
+        var stores = application.tasks.stores(topic: topic)
+        var lags: [Int32: Int64] = [:]
+        if request.takesStale {
+            for (partition, standby) in application.standbys.standbys(topic: topic)
+            where standby.progress.isComplete && stores[partition] == nil {
+                stores[partition] = standby.store
+                lags[partition] = standby.progress.lag
             }
-        } catch let error as StreamError {
-            if case .store(let error) = error, error.kind == .closed {
-                throw .noOwner(partition: nil, reason: "a partition has just moved", retryAfterSeconds: 1)
-            }
-            throw .store("\(error)")
-        } catch {
-            throw .store("\(error)")
         }
+        return (stores, lags)
     }
 }

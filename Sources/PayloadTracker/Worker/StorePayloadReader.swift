@@ -1,6 +1,5 @@
 import Foundation
 import KafkaClient
-import NIOPosix
 import PayloadModel
 import PayloadTopology
 import QueryService
@@ -23,8 +22,8 @@ final class StorePayloadReader: PayloadReader {
         self.url = url
     }
 
-    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument? {
-        guard let found = try await find(id, takesStale) else { return nil }
+    func document(_ id: PayloadID, takesStale: Bool) async throws(ReadFailure) -> LocatedDocument {
+        let found = try await find(id, takesStale)
         return LocatedDocument(
             document: PayloadDocument(found.state, rules: rules),
             partition: found.partition,
@@ -33,8 +32,8 @@ final class StorePayloadReader: PayloadReader {
         )
     }
 
-    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses? {
-        guard let found = try await find(id, takesStale) else { return nil }
+    func statuses(_ id: PayloadID, limit: Int?, takesStale: Bool) async throws(ReadFailure) -> LocatedStatuses {
+        let found = try await find(id, takesStale)
         return LocatedStatuses(
             data: PayloadDocument.statuses(of: found.state, limit: limit, rules: rules),
             stalenessRecords: found.lag
@@ -48,7 +47,7 @@ final class StorePayloadReader: PayloadReader {
         let lag: Int64
     }
 
-    private func find(_ id: PayloadID, _ takesStale: Bool) async throws(ReadFailure) -> Found? {
+    private func find(_ id: PayloadID, _ takesStale: Bool) async throws(ReadFailure) -> Found {
         guard let count = application.topics?[topic]?.partitionCount else {
             throw .noOwner(partition: nil, reason: "the worker has not reached Kafka yet", retryAfterSeconds: 5)
         }
@@ -57,14 +56,14 @@ final class StorePayloadReader: PayloadReader {
         if let state = try await load(id, from: store, of: partition) {
             return Found(state: state, partition: partition, lag: lag)
         }
-        guard isInputKeyed else { return nil }
         // Producers that key the input by another partitioner than Java's put payloads where only a look at each store finds them.
-        for (other, store) in application.tasks.stores(topic: topic) where other != partition {
+        let others = isInputKeyed ? application.tasks.stores(topic: topic) : [:]
+        for (other, store) in others where other != partition {
             if let state = try await load(id, from: store, of: other) {
                 return Found(state: state, partition: other, lag: 0)
             }
         }
-        return nil
+        throw .unknown(id, stalenessRecords: takesStale ? lag : nil)
     }
 
     private func store(_ partition: Int32, _ takesStale: Bool) throws(ReadFailure) -> (store: Database, lag: Int64) {
@@ -80,23 +79,10 @@ final class StorePayloadReader: PayloadReader {
         throw .noOwner(partition: partition, reason: reason, retryAfterSeconds: 2)
     }
 
-    /// On a thread that may wait for the disk.
     private func load(_ id: PayloadID, from store: Database, of partition: Int32) async throws(ReadFailure)
         -> PayloadState?
     {
-        do {
-            return try await NIOThreadPool.singleton.runIfActive { try PayloadStore.payload(id, in: store) }
-        } catch let error as StreamError {
-            if case .store(let error) = error, error.kind == .closed {
-                throw .noOwner(
-                    partition: partition,
-                    reason: "partition \(partition) has just moved",
-                    retryAfterSeconds: 1
-                )
-            }
-            throw .store("\(error)")
-        } catch {
-            throw .store("\(error)")
-        }
+        if let found = try await StoreReading.read({ try PayloadStore.payload(id, in: store) }) { return found }
+        throw .noOwner(partition: partition, reason: "partition \(partition) has just moved", retryAfterSeconds: 1)
     }
 }

@@ -1,4 +1,3 @@
-import NIOPosix
 import PayloadTopology
 import QueryService
 import RocksStore
@@ -14,19 +13,10 @@ struct StoreSummaryReader: SummaryReader {
         guard let count = application.topics?[topic]?.partitionCount else {
             throw .noOwner(partition: nil, reason: "the worker has not reached Kafka yet", retryAfterSeconds: 5)
         }
-        let stores = application.tasks.stores(topic: topic)
-        let counted: [Int32: PayloadSummary]
-        do {
-            counted = try await NIOThreadPool.singleton.runIfActive {
-                try stores.mapValues { try PayloadSummary(of: [$0]) }
-            }
-        } catch let error as StreamError {
-            if case .store(let error) = error, error.kind == .closed {
-                throw .noOwner(partition: nil, reason: "a partition has just moved", retryAfterSeconds: 1)
-            }
-            throw .store("\(error)")
-        } catch {
-            throw .store("\(error)")
+        let (stores, counted) = try await StoreReading.readAll {
+            application.tasks.stores(topic: topic)
+        } _: {
+            try $0.mapValues { try PayloadSummary(of: [$0]) }
         }
         return SummaryPart(
             partitions: counted.sorted { $0.key < $1.key }.map { partition, summary in
