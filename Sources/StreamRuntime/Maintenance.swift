@@ -2,25 +2,48 @@ import KafkaClient
 import Logging
 
 /// What has to be done from time to time beside the stream threads: deletes folded records from internal topics, closes stores that were
-/// left, looks whether the brokers are back.
+/// left, looks whether the brokers are back, steers the clock.
 struct Maintenance: ~Copyable {
     private let state: ApplicationState
     private var lastPurge = monotonicSeconds()
     private var purged: [TopicPartition: Int64] = [:]
     private var admin: Admin?
+    private let clock: SteadyClock
+    private var isClockOff = false
 
-    init(_ state: ApplicationState) { self.state = state }
+    /// Microseconds. What time servers adjust is far less.
+    private static let clockJump: Int64 = 10_000_000
+
+    init(_ state: ApplicationState, _ clock: SteadyClock) {
+        self.state = state
+        self.clock = clock
+    }
 
     /// Until the application stops.
     consuming func run() {
         while !state.isStopping {
             state.waitUnlessStopping(seconds: 1)
             state.stores.closeIdle()
+            steerClock()
             checkBrokers()
             if monotonicSeconds() - lastPurge >= state.settings.purgeInterval / .seconds(1) {
                 lastPurge = monotonicSeconds()
                 purge()
             }
+        }
+    }
+
+    private mutating func steerClock() {
+        let behind = clock.steer()
+        if !isClockOff && abs(behind) > Maintenance.clockJump {
+            isClockOff = true
+            let way = behind > 0 ? "forward" : "back"
+            state.logger.warning(
+                "the system's clock was set \(way) by \(abs(behind) / 1_000_000) s: timers follow it at \(behind > 0 ? "double" : "half") speed"
+            )
+        } else if isClockOff && behind == 0 {
+            isClockOff = false
+            state.logger.notice("timers have caught up with the system's clock")
         }
     }
 

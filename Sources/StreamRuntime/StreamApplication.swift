@@ -13,7 +13,6 @@ public final class StreamApplication: Sendable {
     public let ownership: PartitionOwnership
     private let settings: StreamSettings
     private let topology: Topology
-    private let clock: WallClock
     private let logger: Logger
     private let stop = StopSignal()
     private let foundTopics = Mutex<TopicCatalog?>(nil)
@@ -29,14 +28,12 @@ public final class StreamApplication: Sendable {
     public init(
         settings: StreamSettings,
         topology: Topology,
-        clock: WallClock = .system,
         logger: Logger,
         onPartitionLeft: @escaping @Sendable () -> Void = {}
     ) {
         self.settings = settings
         tasks = TaskDirectory(onRemoval: onPartitionLeft)
         self.topology = topology
-        self.clock = clock
         self.logger = logger
         let coordinator = GroupCoordinator(settings, logger: logger)
         ownership = PartitionOwnership(logger: logger) { () throws(KafkaError) in try coordinator.describe() }
@@ -73,6 +70,7 @@ public final class StreamApplication: Sendable {
         foundTopics.withLock { $0 = catalog }
         let name = settings.groupInstanceID ?? directory.processID
         ownership.started(as: StreamInstance(name: name, server: server))
+        let clock = SteadyClock()
         let state = ApplicationState(
             settings: settings,
             topology: topology,
@@ -80,7 +78,7 @@ public final class StreamApplication: Sendable {
             tasks: tasks,
             standbys: standbys,
             health: health,
-            clock: clock,
+            clock: WallClock { clock.now() },
             logger: logger,
             stop: stop,
             directory: directory,
@@ -93,7 +91,7 @@ public final class StreamApplication: Sendable {
                 group.addTask { await onOwnThread("stream-\(number)") { StreamApplication.runThread(state, number) } }
             }
             group.addTask {
-                await onOwnThread("maintenance") { Maintenance(state).run() }
+                await onOwnThread("maintenance") { Maintenance(state, clock).run() }
                 return nil
             }
             if settings.standbyReplicas > 0 {
