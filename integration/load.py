@@ -48,15 +48,23 @@ class Load(threading.Thread):
         self.count = count
         self.rate = rate
         self.sent = 0
+        self.is_stopping = False
 
     @property
     def share(self) -> float:
         """How much is sent, from 0 to 1, where it is known how many values there are."""
         return self.sent / self.count if self.count else 0
 
+    def stop(self) -> None:
+        """Sends no more, and returns when that is so."""
+        self.is_stopping = True
+        self.join()
+
     def run(self) -> None:
         started = time.monotonic()
         for value in self.values:
+            if self.is_stopping:
+                return
             self.app.send(value)
             self.sent += 1
             early = self.sent / self.rate - (time.monotonic() - started)
