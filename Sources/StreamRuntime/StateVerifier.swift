@@ -8,10 +8,8 @@ import RocksStore
 public struct StateVerifier: Sendable {
     public struct Report: Sendable {
         public var task: TaskID
-        /// The changelog offset that the store stands for.
-        public var offset: Int64
-        /// The changelog's end.
-        public var end: Int64
+        /// The changelog offset that the store stands for, and the changelog's end; nil: the store could not be read.
+        public var offsets: (store: Int64, end: Int64)?
         /// What is wrong, a sentence each; empty: nothing is.
         public var problems: [String]
     }
@@ -26,7 +24,8 @@ public struct StateVerifier: Sendable {
         self.logger = logger
     }
 
-    /// Verifies every store there is, in the order of their partitions. Blocks for as long as reading the changelogs takes.
+    /// Verifies every store there is, in the order of their partitions; one that cannot be read is a problem of that store. Blocks for as
+    /// long as reading the changelogs takes.
     public func run(_ told: (Report) -> Void) throws(StreamError) {
         let directory = try StateDirectory(
             path: "\(settings.stateDirectory)/\(settings.applicationID)",
@@ -49,7 +48,14 @@ public struct StateVerifier: Sendable {
                 let task = StreamTask(id: TaskID(topic: source.topic, partition: partition), source: source)
                 let path = "\(directory.path)/\(task.id)"
                 guard FileManager.default.fileExists(atPath: path) else { continue }
-                told(try verify(task, state, path: path, partitionCount: count, scratch: "\(scratch)/\(partition)"))
+                do {
+                    told(try verify(task, state, path: path, partitionCount: count, scratch: "\(scratch)/\(partition)"))
+                } catch {
+                    guard case .store(let reason) = error, [.incompatible, .corruption].contains(reason.kind) else {
+                        throw error
+                    }
+                    told(Report(task: task.id, offsets: nil, problems: ["\(reason)"]))
+                }
             }
         }
     }
@@ -85,7 +91,7 @@ public struct StateVerifier: Sendable {
         guard let end = try lookup.ends(of: [changelog], timeout: .seconds(30))[changelog] else {
             throw .kafka(KafkaError(.unknownPartition, "\(changelog): its end cannot be found"))
         }
-        var report = Report(task: task.id, offset: offset, end: end, problems: [])
+        var report = Report(task: task.id, offsets: (offset, end), problems: [])
         if offset > end {
             report.problems = ["the store stands at changelog offset \(offset), but the changelog ends at \(end)"]
             return report

@@ -184,6 +184,12 @@ def lists_survive(context: Context) -> None:
     tracker.stop()
     verified = app.command("state", "verify")
     checks.equal(f"state verify {verified.stdout[-600:]!r} {verified.stderr[-300:]!r}", verified.returncode, 0)
+    (app.directory / "state" / app.application_id / f"{app.repartition}-1" / "CURRENT").write_text("nonsense\n")
+    verified = app.command("state", "verify")
+    lines = [line for line in verified.stdout.splitlines() if line.startswith(app.repartition)]
+    said = ["CANNOT BE VERIFIED" in line for line in lines]
+    checks.equal(f"state verify with a damaged store {verified.stdout[-600:]!r}", said, [False, True, False])
+    checks.equal("its exit code", verified.returncode, 1)
     checks.done()
 
 

@@ -15,7 +15,7 @@ struct State: AsyncParsableCommand {
             abstract: "Compares the local stores with what their changelog makes from nothing.",
             discussion: """
                 Give it the settings of the worker, which must not run. Nothing is changed: a store that is behind its changelog is \
-                caught up in a copy. Exits with 1 when a store differs.
+                caught up in a copy. Exits with 1 when a store differs or cannot be read.
                 """
         )
 
@@ -49,11 +49,13 @@ struct State: AsyncParsableCommand {
         }
 
         private static func text(_ report: StateVerifier.Report) -> String {
-            let verdict = report.problems.isEmpty ? "equals its changelog" : "DIFFERS from its changelog"
-            let behind = max(report.end - report.offset, 0)
-            return
-                (["\(report.task): \(verdict) (offset \(report.offset), \(behind) behind the end)"]
-                + report.problems.map { "  \($0)" }).joined(separator: "\n")
+            var verdict = "CANNOT BE VERIFIED"
+            if let offsets = report.offsets {
+                let behind = max(offsets.end - offsets.store, 0)
+                verdict = report.problems.isEmpty ? "equals its changelog" : "DIFFERS from its changelog"
+                verdict += " (offset \(offsets.store), \(behind) behind the end)"
+            }
+            return (["\(report.task): \(verdict)"] + report.problems.map { "  \($0)" }).joined(separator: "\n")
         }
     }
 }
