@@ -94,7 +94,9 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            // For malloc: RocksDB and librdkafka free on other threads than they allocate on, which glibc's answers with fragments.
+            linkerSettings: [.linkedLibrary("jemalloc")]
         ),
 
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"], swiftSettings: strict),

@@ -19,7 +19,11 @@ import Testing
         }
 
         func clock() -> SteadyClock {
-            SteadyClock { [self] in wall.withLock { $0 } } sinceBoot: { [self] in sinceBoot.withLock { $0 } }
+            SteadyClock { [self] in
+                wall.withLock { $0 }
+            } sinceBoot: { [self] in
+                sinceBoot.withLock { $0 }
+            }
         }
     }
 
@@ -37,7 +41,10 @@ import Testing
         #expect(clock.steer() == 0 && clock.now() == sources.wall.withLock { $0 })
     }
 
-    @Test("after a jump it goes at double or at half speed until it is there again", arguments: [3_600, -3_600] as [Int64])
+    @Test(
+        "after a jump it goes at double or at half speed until it is there again",
+        arguments: [3_600, -3_600] as [Int64]
+    )
     func jump(_ seconds: Int64) {
         let sources = Sources()
         let clock = sources.clock()
