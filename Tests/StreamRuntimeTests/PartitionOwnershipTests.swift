@@ -53,7 +53,8 @@ import Testing
     @Test(
         "after a rebalance the coordinator is asked until it tells who has what, although nobody looks",
         arguments: [
-            Result<GroupDescription, KafkaError>.failure(KafkaError(.timedOut)), .success(.group(.preparingRebalance, [])),
+            Result<GroupDescription, KafkaError>.failure(KafkaError(.timedOut)),
+            .success(.group(.preparingRebalance, [])),
         ]
     )
     func untilToldAfterRebalance(_ first: Result<GroupDescription, KafkaError>) async throws {

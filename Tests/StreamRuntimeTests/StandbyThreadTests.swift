@@ -106,7 +106,9 @@ import Testing
 
         /// What the standby's store has under a key; nil while it is not read.
         func value(_ number: Int, partition: Int32 = 0) -> String? {
-            guard let store = application.standbys.store(topic: id.topic, partition: partition)?.store else { return nil }
+            guard let store = application.standbys.store(topic: id.topic, partition: partition)?.store else {
+                return nil
+            }
             let value = try? store.value(values, forKey: Array("key-\(number)".utf8))
             return value.map { String(decoding: $0, as: UTF8.self) }
         }
