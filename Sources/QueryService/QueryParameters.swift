@@ -24,10 +24,11 @@ struct QueryParameters {
         self.values = values
     }
 
-    /// A plus is a space, as forms and most clients write it, but in a date, where it is a zone's to whoever types one.
+    /// A plus is a space, as forms and most clients write it. In a date it is a zone's to whoever types one, but behind the day.
     private static func value(of name: String, _ text: Substring) -> String? {
         let isDate = ["since", "until"].contains(name) || name.hasPrefix("date_") || name.hasPrefix("created_at_")
-        return isDate ? text.percentDecoded : text.replacing("+", with: " ").percentDecoded
+        guard isDate else { return text.replacing("+", with: " ").percentDecoded }
+        return text.replacing(#/^(\d{4}-\d{2}-\d{2})\+/#) { "\($0.1) " }.percentDecoded
     }
 
     /// A parameter's value as it was given.
