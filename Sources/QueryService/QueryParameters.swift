@@ -8,7 +8,9 @@ struct QueryParameters {
         var values: [String: String] = [:]
         for pair in (query ?? "").split(separator: "&") {
             let end = pair.firstIndex(of: "=") ?? pair.endIndex
-            guard let name = pair[..<end].percentDecoded, let value = pair[end...].dropFirst().percentDecoded else {
+            guard let name = pair[..<end].percentDecoded,
+                let value = QueryParameters.value(of: name, pair[end...].dropFirst())
+            else {
                 throw .badRequest("the query has broken percent-encoding in \"\(pair)\"")
             }
             guard allowed.contains(name) else {
@@ -20,6 +22,13 @@ struct QueryParameters {
             }
         }
         self.values = values
+    }
+
+    /// A plus is a space, as forms and most clients write it. In a date it is a zone's to whoever types one, but behind the day.
+    private static func value(of name: String, _ text: Substring) -> String? {
+        let isDate = ["since", "until"].contains(name) || name.hasPrefix("date_") || name.hasPrefix("created_at_")
+        guard isDate else { return text.replacing("+", with: " ").percentDecoded }
+        return text.replacing(#/^(\d{4}-\d{2}-\d{2})\+/#) { "\($0.1) " }.percentDecoded
     }
 
     /// A parameter's value as it was given.

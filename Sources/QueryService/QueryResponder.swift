@@ -27,8 +27,12 @@ package struct QueryResponder: HTTPResponder {
     let payloadMetrics: PayloadMetrics
     let logger: Logger
     private let page = Page()
-    private let costly = CostlyRequests()
+    /// Of questions that look at many payloads: they must not take the processor and the disk from the worker.
+    private let costly = RequestLimit(64, "lists or counts are under way", retryAfterSeconds: 1)
+    /// Each has a connection of its own. What is left of `QueryServer.maxConnections` is for probes and those who do not wait.
+    private let waiting = RequestLimit(maxWaiting, "requests wait for an outcome", retryAfterSeconds: 5)
 
+    static let maxWaiting = 3_072
     private static let pageLimit = 50
     private static let maxPageLimit = 500
     /// Far more than the settings allow to be kept.
@@ -119,8 +123,17 @@ package struct QueryResponder: HTTPResponder {
         let parameters = try QueryParameters(query, allowed: origin.parameters.union(["wait", "local", "stale"]))
         let choice = try InstanceChoice(parameters, origin, access)
         let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
-        let deadline = ContinuousClock.now + wait
-        return try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
+        guard wait > .zero else { return try await payload(id, segment, choice, until: .now) }
+        return try await waiting.run { try await payload(id, segment, choice, until: .now + wait) }
+    }
+
+    private func payload(
+        _ id: PayloadID,
+        _ segment: Substring,
+        _ choice: InstanceChoice,
+        until deadline: ContinuousClock.Instant
+    ) async throws -> Response {
+        try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
             try await document(id, of: choice.orgID, until: deadline, takesStale: takesStale)
         } respond: { found in
             try choice.json(found)

@@ -14,11 +14,8 @@ public final class OfflineStores: Sendable {
     /// - Throws: `.incompatible` when there is no state or a process has it, `.store` for one that cannot be read or has another format.
     public init(settings: StreamSettings, topology: Topology) throws(StreamError) {
         let path = "\(settings.stateDirectory)/\(settings.applicationID)"
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw .incompatible("state.dir: there is no state in \(path)")
-        }
         // A worker that was just stopped may still be closing its stores.
-        directory = try StateDirectory(path: path, patience: 1)
+        directory = try StateDirectory(existing: path, patience: 1)
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         let memory = StoreMemory(blockCacheBytes: settings.blockCacheBytes, writeBufferBytes: settings.writeBufferBytes)
         var stores: [TaskID: Database] = [:]

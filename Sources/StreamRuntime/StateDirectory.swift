@@ -39,6 +39,14 @@ final class StateDirectory: Sendable {
         processID = try StateDirectory.describe(path).processID
     }
 
+    /// Locks a directory that is there. As the other one else.
+    convenience init(existing path: String, patience: Double) throws(StreamError) {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw .incompatible("state.dir: there is no state in \(path)")
+        }
+        try self.init(path: path, patience: patience)
+    }
+
     fileprivate static func unusable(_ path: String, _ error: any Error) -> StreamError {
         let code = (error as? POSIXError)?.code
         if code == .ENOSPC || code == .EDQUOT || (error as? CocoaError)?.code == .fileWriteOutOfSpace {

@@ -28,7 +28,7 @@ public struct StateVerifier: Sendable {
     /// long as reading the changelogs takes.
     public func run(_ told: (Report) -> Void) throws(StreamError) {
         let directory = try StateDirectory(
-            path: "\(settings.stateDirectory)/\(settings.applicationID)",
+            existing: "\(settings.stateDirectory)/\(settings.applicationID)",
             patience: 0
         )
         let scratch = FileManager.default.temporaryDirectory.appending(path: "verify-\(UUID().uuidString)").path

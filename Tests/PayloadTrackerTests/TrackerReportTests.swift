@@ -6,10 +6,14 @@ import Testing
 /// What `status` and `topics` show a person.
 @Suite struct TrackerReportTests {
     private func partition(_ number: Int, _ state: String) -> String {
-        """
-        {"partition":\(number),"state":\(state),"owner":"tracker-0","url":"http://tracker-0:8080","position":5,"end_offset":7,\
-        "lag":2,"restore_remaining":0,"payloads":\(number)}
-        """
+        let copies = [("tracker-1", 0, true), ("tracker-2", 3, true), ("tracker-3", 9, false)].map {
+            #"{"instance":"\#($0.0)","url":null,"position":1,"lag":\#($0.1),"complete":\#($0.2)}"#
+        }
+        return """
+            {"partition":\(number),"state":\(state),"owner":"tracker-0","url":"http://tracker-0:8080","position":5,"end_offset":7,\
+            "lag":2,"restore_remaining":0,"payloads":\(number),\
+            "standbys":[\(number == 0 ? copies.joined(separator: ",") : "")]}
+            """
     }
 
     private let summary = """
@@ -31,7 +35,9 @@ import Testing
     func lines() throws {
         let lines = try report("\"running\"", "null").lines
         #expect(lines[0].hasPrefix("PARTITION  STATE    LAG"))
-        #expect(lines[1] == "0          running  2    0           0         tracker-0  http://tracker-0:8080")
+        let standbys = "tracker-1, tracker-2 (3 behind), tracker-3 (9 to go)"
+        let first = "0          running  2    0           0         tracker-0  http://tracker-0:8080  \(standbys)"
+        #expect(lines[1] == first)
         #expect(lines[2].contains("silent"))
         #expect(lines.contains("input      40 behind, and 1 partitions that nobody reads"))
         #expect(lines.contains("payloads   7: 0 completed, 4 failed, 0 stalled, 3 open"))

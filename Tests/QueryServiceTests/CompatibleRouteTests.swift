@@ -140,6 +140,11 @@ struct CompatibleRouteTests {
         )
         #expect(ids(one) == ["upload-12"])
         #expect(endpoint.lists.requests.last?.filter.service == "puptoo")
+        let asSent = try await rows(
+            endpoint,
+            "/api/v1/statuses?status=Error&status_msg=no+12&service=Puptoo&source=INVENTORY"
+        )
+        #expect(ids(asSent) == ["upload-12"])
         let early = try await rows(endpoint, "/api/v1/statuses?date_lt=1970-01-01T00:15:00Z&sort_dir=asc&page_size=2")
         #expect(ids(early) == ["upload-29", "upload-28"])
     }

@@ -13,7 +13,7 @@ struct Endpoint {
     var reader: any PayloadReader = StubReader { id, _ in .failedUpload(id) }
     var lists = StubLists()
     var summary = StubSummary()
-    var watcher = StubWatcher()
+    var watcher: any PayloadWatcher = StubWatcher()
     var partitions = StubPartitions()
     var outcomes: any OutcomeSource = StubOutcomes()
     var peers: Peers?

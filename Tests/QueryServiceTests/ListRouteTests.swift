@@ -49,6 +49,20 @@ struct ListRouteTests {
         #expect(lists.requests == [first, PageRequest(filter: filter, start: nil, limit: 500)])
     }
 
+    @Test("takes a plus for a space, as browsers and most clients write it, and for a plus in a date")
+    func plus() async throws {
+        let lists = StubLists()
+        _ = try await Endpoint(lists: lists).ask(
+            "/v1/payloads?service=my+service&account=a%2Bb+c&since=2024-01-02T03:04:05+02:00&until=2024-01-02+03:04:05+00:00"
+        )
+        var filter = PayloadFilter()
+        filter.service = "my service"
+        filter.account = "a+b c"
+        filter.since = Timestamp(microseconds: 1_704_157_445_000_000)
+        filter.until = Timestamp(microseconds: 1_704_164_645_000_000)
+        #expect(lists.requests.map(\.filter) == [filter])
+    }
+
     @Test("leads from page to page until all has been shown once")
     func paging() async throws {
         let endpoint = Endpoint(lists: StubLists(try ListRouteTests.uploads(25)))

@@ -11,20 +11,54 @@ import Testing
         var instances: Int
         var threads: Int
         var partitions: Int32
+        var membership = Membership.dynamic
 
-        var description: String { "\(instances) instances, \(threads) threads, \(partitions) partitions" }
+        /// Which instances have a `group.instance.id`; `mixed`: every other one, as while it is being introduced.
+        enum Membership: CaseIterable {
+            case dynamic, `static`, mixed
+        }
 
-        static let all: [Fleet] = (2...7).flatMap { instances in
-            [1, 2, 3].flatMap { threads in
-                [Int32(1), 3, 12, 13, 64, 100].map { Fleet(instances: instances, threads: threads, partitions: $0) }
+        var description: String {
+            "\(instances) \(membership) instances, \(threads) threads, \(partitions) partitions"
+        }
+
+        static let all: [Fleet] = Membership.allCases.flatMap { membership in
+            (2...7).flatMap { instances in
+                [1, 2, 3].flatMap { threads in
+                    [Int32(1), 3, 12, 13, 64, 100].map {
+                        Fleet(instances: instances, threads: threads, partitions: $0, membership: membership)
+                    }
+                }
             }
+        }
+
+        private func isStatic(_ instance: Int) -> Bool {
+            switch membership {
+            case .dynamic: false
+            case .static: true
+            case .mixed: instance.isMultiple(of: 2)
+            }
+        }
+
+        /// As the coordinator tells of it: it makes a static member's id of the `group.instance.id`, and any other's of the `client.id`.
+        private func member(_ instance: Int, thread: Int, _ assignment: [TopicPartition]) -> GroupDescription.Member {
+            let clientID = Fleet.instance(instance).clientID(prefix: "app")
+            let staticID = isStatic(instance) ? "i\(instance)-\(thread)" : nil
+            return GroupDescription.Member(
+                id: "\(staticID ?? clientID)-\(thread)",
+                clientID: clientID,
+                groupInstanceID: staticID,
+                host: "/127.0.0.1",
+                assignment: assignment
+            )
         }
 
         /// - Parameter gone: instances that have left.
         func map(without gone: Set<Int> = [], isReversed: Bool = false) -> OwnershipMap {
-            let ids = (0..<instances).filter { !gone.contains($0) }.flatMap { instance in
-                (0..<threads).map { (instance: Fleet.instance(instance), member: "app;i\(instance)-\($0)") }
-            }
+            // "app;…" comes before "i…".
+            let left = (0..<instances).filter { !gone.contains($0) }
+            let ids = (left.filter { !isStatic($0) } + left.filter(isStatic))
+                .flatMap { instance in (0..<threads).map { (instance: instance, thread: $0) } }
             var assignments: [Int: [TopicPartition]] = [:]
             for partition in 0..<partitions {
                 let member = RangeAssignor.member(
@@ -35,13 +69,7 @@ import Testing
                 assignments[member, default: []].append(TopicPartition(topic: "hop", partition: partition))
             }
             let members = ids.enumerated().map { index, id in
-                GroupDescription.Member(
-                    id: id.member,
-                    clientID: id.instance.clientID(prefix: "app"),
-                    groupInstanceID: nil,
-                    host: "/127.0.0.1",
-                    assignment: assignments[index, default: []]
-                )
+                member(id.instance, thread: id.thread, assignments[index, default: []])
             }
             var map = OwnershipMap()
             map.update(
@@ -70,6 +98,17 @@ import Testing
         #expect(dealt(7, 3) == [0, 0, 0, 1, 1, 2, 2])
         #expect(dealt(6, 3) == [0, 0, 1, 1, 2, 2])
         #expect(dealt(2, 5) == [0, 1])
+    }
+
+    @Test("static members are dealt out by what they call themselves, and not by what the coordinator calls them")
+    func staticOrder() {
+        func member(_ id: String, _ staticID: String?) -> GroupDescription.Member {
+            GroupDescription.Member(id: id, clientID: "", groupInstanceID: staticID, host: "", assignment: [])
+        }
+        #expect(RangeAssignor.isBefore(member("b", "one"), member("a", "two")))
+        #expect(!RangeAssignor.isBefore(member("a", "two"), member("b", "one")))
+        #expect(RangeAssignor.isBefore(member("a", "two"), member("b", nil)))
+        #expect(RangeAssignor.isBefore(member("a", nil), member("b", "one")))
     }
 
     @Test("whoever goes, each partition that moves lands on the instance that stood by for it", arguments: Fleet.all)

@@ -66,6 +66,12 @@ def administration_without_kafka(context: Context) -> None:
     for name in ("topics", "reset"):
         result = app.command(name, settings={**app.settings, "kafka.bootstrap.servers": "127.0.0.1:9"})
         checks.extend(first_line_problems(f"{name} without Kafka", result, 1, "127.0.0.1:9", "kafka.bootstrap.servers"))
+    # A state.dir with a typo in it would be taken for one that is right, and made.
+    elsewhere = app.directory / "typo"
+    for command in (("state", "verify"), ("state", "list"), ("state", "get", "x")):
+        result = app.command(*command, settings={**app.settings, "state.dir": elsewhere})
+        checks.extend(first_line_problems(" ".join(command), result, 1, str(elsewhere)))
+        checks.that(not elsewhere.exists(), f"{command} has made a state directory")
     checks.done()
 
 

@@ -14,7 +14,7 @@ from scenarios.lifecycles import send_upload
 from tracker import Tracker
 
 ENTER, TAB = ("Enter", 13, "\r"), ("Tab", 9)
-TITLE = "document.querySelector('#payload h1')?.textContent ?? ''"
+TITLE = "(document.querySelector('#payload h1')?.textContent ?? '')"
 PHONE = (390, 844, True)
 HOSTILE = (
     "<img src=x onerror=\"window.owned='img'\"><script>window.owned='script'</script>"
@@ -107,6 +107,12 @@ def page_keeps_text_text(context: Context) -> None:
         checks.that(HOSTILE[:60] in title, f"the sentence is {title!r}")
         checks.that("\u202e" not in browser.text(), "a character that turns the direction of writing is on the page")
         check_untouched(checks, browser, "the payload")
+        # By its inventory id, which has spaces and all else that an address may not have.
+        browser.evaluate("[...document.querySelectorAll('.ids a')].find((link) => link.text.includes('javascript:')).click()")
+        browser.wait_for(f"{TITLE}.startsWith('Payloads with this inventory id')", "the payloads of its inventory id")
+        check_untouched(checks, browser, "the payloads of an inventory id")
+        check_partitions(checks, browser)
+        check_untouched(checks, browser, "the partitions")
         check_complaints(checks, browser)
     checks.done()
 
@@ -119,6 +125,48 @@ def check_untouched(checks: Checks, browser: Browser, what: str) -> None:
         ".map((selector) => document.querySelectorAll(selector).length)"
     )
     checks.equal(f"{what}: elements that were sent", counts, [1, 0, 0, 0, 0, 0, 0])
+
+
+def check_partitions(checks: Checks, browser: Browser) -> None:
+    """What several instances, which this scenario does not have, would say of their partitions."""
+    copies = [("tracker-1", 0, True), ("tracker-2", 1234, True), (HOSTILE, 7, False)]
+    running = {
+        "partition": 0,
+        "state": "running",
+        "owner": "tracker-0",
+        "url": "http://tracker-0:8080",
+        "position": 5,
+        "end_offset": 8,
+        "lag": 3,
+        "restore_remaining": 0,
+        "payloads": 41,
+        "standbys": [
+            {"instance": name, "url": None, "position": 1, "lag": lag, "complete": complete}
+            for name, lag, complete in copies
+        ],
+    }
+    silent = running | {"partition": 1, "state": None, "position": None, "end_offset": None, "lag": None, "standbys": []}
+    answer = json.dumps({"data": [running, silent], "input": []})
+    browser.evaluate(
+        "window.asked = window.fetch; window.fetch = (path, options) => String(path).endsWith('v1/partitions')"
+        f" ? Promise.resolve(new Response({json.dumps(answer)})) : window.asked(path, options)"
+    )
+    browser.evaluate("location.hash = '#?account=540155'; 0")
+    text = browser.wait_for(
+        "(document.querySelector('#partitions tbody')?.innerText ?? '').includes('stands by')"
+        " && document.querySelector('#partitions').innerText",
+        "the standbys",
+    )
+    told = ("3 standbys, 2 complete: 1,234 records behind", "tracker-0", "stands by, up to date", "1,234 behind", "silent")
+    for words in (*told, "7 to go until it can answer", "<script>"):
+        checks.that(words in text, f"the partitions do not show {words!r} but {text!r}")
+    for size in ((1400, 1000, False), PHONE):
+        browser.resize(*size)
+        checks.that(fits(browser), f"with its partitions the page is wider than {size[0]} pixels")
+        hidden = browser.evaluate(
+            "[...document.querySelectorAll('#partitions bdi')].filter((name) => name.clientWidth < 60).length"
+        )
+        checks.equal(f"instances without room for their names at {size[0]} pixels", hidden, 0)
 
 
 @scenario("topics")

@@ -1,4 +1,4 @@
-"""Thousands who wait for payloads at once."""
+"""Thousands who wait for payloads at once, on a real Kafka half of them at an instance that has to ask another one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sequences
 from app import App
 from checks import Checks
 from scenarios import Context, scenario
+from scenarios.instances import start_instances
 from tracker import Tracker
 
 WAITERS = 2_000
@@ -25,14 +26,16 @@ def thousands_wait_at_once(context: Context) -> None:
     """If everybody waited for their upload at once, some would be turned away, or the worker would be busy with them alone."""
     allow_files(2 * WAITERS)
     app = context.app().create_input()
-    tracker = app.start(stall_after="0").wait_until_ready()
+    # On others two workers are so busy with fetches that find nothing that what waiting takes does not show.
+    count = 2 if "takeover" in context.broker.capabilities else 1
+    trackers = start_instances(app, count, stall_after="0")
     awaited = [sequences.new_id(app.random) for _ in range(WAITERS)]
-    idle = cpu_share(tracker)
-    answers, busy = asyncio.run(wait_for_all(app, tracker, awaited))
+    idle = cpu_share(trackers)
+    answers, busy = asyncio.run(wait_for_all(app, trackers, awaited))
     checks = Checks()
     checks.equal("answers", len(answers), WAITERS)
     for payload_id, answer in zip(awaited, answers, strict=True):
-        checks.equal(f"outcome of {payload_id}", answer.get("outcome"), "failed")
+        checks.equal(f"what came of {payload_id}", answer.get("outcome", answer.get("detail")), "failed")
     # Some brokers answer a fetch at once that finds nothing, and librdkafka asks again: that is there without anybody who waits.
     print(f"      {WAITERS:,} who wait: {busy:.0%} of a core, {idle:.0%} without them", flush=True)
     checks.that(busy - idle < MOST_CPU_SHARE, f"{WAITERS:,} waiters took {busy - idle:.0%} of a core")
@@ -46,14 +49,23 @@ def allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
-async def wait_for_all(app: App, tracker: Tracker, payload_ids: list[str]) -> tuple[list[dict], float]:
-    """The answers, and what the worker did meanwhile as a share of a core, while nothing but the waiting happened."""
-    waiting = [asyncio.create_task(wait_for(tracker.port, payload_id)) for payload_id in payload_ids]
+async def wait_for_all(app: App, trackers: list[Tracker], payload_ids: list[str]) -> tuple[list[dict], float]:
+    """The answers of the first, and what all did meanwhile as a share of a core, while nothing but the waiting happened."""
+    waiting = [asyncio.create_task(wait_for(trackers[0].port, payload_id)) for payload_id in payload_ids]
     await asyncio.sleep(LOOK_SECONDS)
-    busy = await asyncio.to_thread(cpu_share, tracker)
+    await until_steady(trackers)
+    busy = await asyncio.to_thread(cpu_share, trackers)
     for payload_id in payload_ids:
         send_failure(app, payload_id)
     return await asyncio.gather(*waiting), busy
+
+
+async def until_steady(trackers: list[Tracker]) -> None:
+    """Until nobody is being connected any more, which takes longer on a machine that has other things to do."""
+    before = -1
+    while (now := sum(map(open_files, trackers))) != before:
+        before = now
+        await asyncio.sleep(1)
 
 
 async def wait_for(port: int, payload_id: str) -> dict:
@@ -70,11 +82,15 @@ def send_failure(app: App, payload_id: str) -> None:
     app.send(json.dumps(message).encode())
 
 
-def cpu_share(tracker: Tracker) -> float:
-    """What the worker does of a core, over a few seconds."""
-    began, cpu = time.monotonic(), cpu_seconds(tracker)
+def cpu_share(trackers: list[Tracker]) -> float:
+    """What the workers do of a core, over a few seconds."""
+    began, cpu = time.monotonic(), sum(map(cpu_seconds, trackers))
     time.sleep(LOOK_SECONDS)
-    return (cpu_seconds(tracker) - cpu) / (time.monotonic() - began)
+    return (sum(map(cpu_seconds, trackers)) - cpu) / (time.monotonic() - began)
+
+
+def open_files(tracker: Tracker) -> int:
+    return len(os.listdir(f"/proc/{tracker.process.pid}/fd"))
 
 
 def cpu_seconds(tracker: Tracker) -> float:

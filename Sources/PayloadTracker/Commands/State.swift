@@ -15,9 +15,12 @@ struct State: AsyncParsableCommand {
             abstract: "Compares the local stores with what their changelog makes from nothing.",
             discussion: """
                 Give it the settings of the worker, which must not run. Nothing is changed: a store that is behind its changelog is \
-                caught up in a copy. Exits with 1 when a store differs or cannot be read.
+                caught up in a copy. Exits with 3 when a store differs or cannot be read, 1 when that cannot be told.
                 """
         )
+
+        @Flag(help: "Print a JSON object a line for each store, for scripts.")
+        var json = false
 
         @OptionGroup(title: "Settings") var options: SettingsOptions
 
@@ -31,11 +34,11 @@ struct State: AsyncParsableCommand {
             var differing = 0
             try await WorkerError.run {
                 for report in try await Verify.reports(of: verifier) {
-                    print(Verify.text(report))
+                    print(json ? try Verify.json(report) : Verify.text(report))
                     if !report.problems.isEmpty { differing += 1 }
                 }
             }
-            if differing > 0 { throw ExitCode.failure }
+            if differing > 0 { throw ExitCode(3) }
         }
 
         private static func reports(of verifier: StateVerifier) async throws(StreamError) -> [StateVerifier.Report] {
@@ -46,6 +49,24 @@ struct State: AsyncParsableCommand {
                     return reports
                 }
             }.get()
+        }
+
+        private static func json(_ report: StateVerifier.Report) throws -> String {
+            struct Line: Encodable {
+                let store: String
+                let offset: Int64?
+                let end: Int64?
+                let problems: [String]
+            }
+            let line = Line(
+                store: "\(report.task)",
+                offset: report.offsets?.store,
+                end: report.offsets?.end,
+                problems: report.problems
+            )
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(line), as: UTF8.self)
         }
 
         private static func text(_ report: StateVerifier.Report) -> String {

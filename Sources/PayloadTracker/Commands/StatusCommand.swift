@@ -52,12 +52,12 @@ struct TrackerReport {
 
     /// Whatever producers wrote is escaped.
     var lines: [String] {
-        let header = ["partition", "state", "lag", "to restore", "payloads", "owner", "url"]
+        let header = ["partition", "state", "lag", "to restore", "payloads", "owner", "url", "standbys"]
         let rows = partitions.data.map { partition in
             [
                 "\(partition.offsets.partition)", partition.state?.rawValue ?? "silent", text(partition.offsets.lag),
                 text(partition.restoreRemaining), text(partition.payloads), partition.owner ?? "-",
-                partition.url ?? "-",
+                partition.url ?? "-", partition.standbys.map(TrackerReport.text).joined(separator: ", "),
             ]
         }
         return TextTable(header, rows).lines + [""] + input + payloads + lastHour
@@ -100,6 +100,11 @@ struct TrackerReport {
         let shown = sorted.prefix(TrackerReport.shownNames).map { "\(SingleLine.escape($0.key)) \($0.value)" }
         let others = sorted.count - shown.count
         return shown.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
+    }
+
+    private static func text(_ standby: PartitionsDocument.Standby) -> String {
+        guard standby.isComplete else { return "\(standby.instance) (\(standby.lag) to go)" }
+        return standby.lag > 0 ? "\(standby.instance) (\(standby.lag) behind)" : standby.instance
     }
 
     private func text(_ number: (some BinaryInteger)?) -> String { number.map { "\($0)" } ?? "-" }

@@ -12,9 +12,6 @@ struct HTTPPeerClient: PeerClient {
     private static let idleTimeout = TimeAmount.seconds(30)
     /// Of an answer, which is held in memory until it is passed on.
     private static let maxBytes = 32 << 20
-    /// As many as there may be requests to one instance: those that wait for an outcome must not hold up others.
-    private static let maxConnections = 256
-
     private static let shared = HTTPClient(
         eventLoopGroupProvider: .singleton,
         configuration: {
@@ -23,7 +20,7 @@ struct HTTPPeerClient: PeerClient {
                 timeout: HTTPClient.Configuration.Timeout(connect: connectTimeout),
                 connectionPool: HTTPClient.Configuration.ConnectionPool(
                     idleTimeout: idleTimeout,
-                    concurrentHTTP1ConnectionsPerHostSoftLimit: maxConnections
+                    concurrentHTTP1ConnectionsPerHostSoftLimit: Peers.maxRequests
                 )
             )
             // Whoever asks decides whether it is worth another try.

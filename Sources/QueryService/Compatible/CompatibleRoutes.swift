@@ -73,7 +73,9 @@ extension QueryResponder {
         let page = try CompatiblePage(parameters, limit: QueryResponder.statusWindow)
         let order = try CompatibleOrder(parameters, CompatibleStatus.listSortable, default: "date")
         let dates = try [CompatibleDates("date", parameters), CompatibleDates("created_at", parameters)]
-        let filters = parameters.texts(["service", "source", "status", "status_msg"])
+        var filters = parameters.texts(["service", "source", "status", "status_msg"])
+        // Kept in lower case, however they were sent.
+        for name in ["service", "source", "status"] { filters[name] = filters[name]?.lowercased() }
         var ownFilters = filters.filter { $0.key == "service" }
         // A status of today is in a payload that has changed today.
         ownFilters["since"] = dates.compactMap(\.start).max()

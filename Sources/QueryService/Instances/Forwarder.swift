@@ -163,7 +163,7 @@ struct Forwarder {
         case .timedOut: .unavailable("\(name) does not answer in time", retryAfterSeconds: 5)
         case .tooLarge: .unavailable("\(name) has an answer that is too large to pass on; ask it there")
         case .cancelled: .unavailable("this instance is shutting down; ask another one")
-        case .busy: .unavailable("too many requests to \(name) are under way")
+        case .busy: .unavailable("too many requests to \(name) are under way", retryAfterSeconds: 2)
         case .unusable(let reason): .unavailable("\(name) \(reason)", retryAfterSeconds: 30)
         }
     }

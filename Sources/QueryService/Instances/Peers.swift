@@ -10,6 +10,9 @@ public struct Peers: Sendable {
     private let client: any PeerClient
     private let limits = PeerLimits()
 
+    /// To one instance. Those that wait for an outcome must not hold up others, so that each may need a connection of its own.
+    public static let maxRequests = PeerLimits.maxQuick + PeerLimits.maxWaiting
+
     /// - Parameter secret: shown to the others, and asked of those who claim to be one; nil: anyone may claim it.
     public init(directory: any InstanceDirectory, client: any PeerClient, secret: PeerSecret?) {
         self.directory = directory

@@ -685,22 +685,33 @@
     const { data, input } = answer.data;
     return show(byID("partitions"), JSON.stringify(answer.data), () => {
       const sum = (values, of) => values.reduce((total, value) => total + (of(value) ?? 0), 0);
-      const states = Map.groupBy(data, (partition) => partition.state);
+      // An owner that does not answer says nothing of its partitions.
+      const stateOf = (partition) => partition.state ?? "silent";
+      const states = Map.groupBy(data, stateOf);
       const words = [...states].map(([state, list]) => `${number(list.length)} ${state}`).join(", ");
-      const line = `${count(data.length, "partition")}: ${words}. Behind by ${count(sum(data, (p) => p.lag), "record")}, by ${count(sum(input, (p) => p.lag), "message")} of the input.`;
+      const copies = data.flatMap((partition) => partition.standbys);
+      const ready = copies.filter((copy) => copy.complete);
+      const line = [`${count(data.length, "partition")}: ${words}. Behind by ${count(sum(data, (p) => p.lag), "record")}, by ${count(sum(input, (p) => p.lag), "message")} of the input.`,
+        copies.length > 0 && ` ${count(copies.length, "standby", "standbys")}, ${number(ready.length)} complete: ${count(Math.max(0, ...ready.map((copy) => copy.lag)), "record")} behind at most.`].filter(Boolean).join("");
       const known = (value) => value === null ? "–" : number(value);
+      const instance = (name, url) => make("bdi", { class: "short", title: visible(url ?? "") }, visible(name));
+      const standby = (copy) => make("span", { class: "source" }, instance(copy.instance, copy.url),
+        "stands by, ", copy.complete ? copy.lag > 0 ? `${number(copy.lag)} behind` : "up to date" : `${number(copy.lag)} to go until it can answer`);
+      // On a phone there is no head to say what a figure is of.
+      const figure = (name, value) => cell("end number", make("span", { class: "said muted" }, `${name} `), known(value));
       const rows = data.map((partition) => {
-        const kind = PARTITION_KINDS[partition.state] ?? "open";
+        const kind = PARTITION_KINDS[stateOf(partition)] ?? "failed";
         return row("", cell("number", number(partition.partition)),
-          cell("", make("span", { class: `state is-${kind}` }, shape(kind), partition.state),
+          cell("", make("span", { class: `state is-${kind}` }, shape(kind), stateOf(partition)),
             partition.restore_remaining > 0 && make("span", { class: "source muted" }, ` ${number(partition.restore_remaining)} to go`)),
-          cell("", partition.owner === null ? make("span", { class: "muted" }, "nobody") : make("bdi", { class: "short", title: visible(partition.url ?? "") }, visible(partition.owner))),
-          cell("end number", known(partition.payloads)), cell("end number", known(partition.lag)),
-          cell("end number", known(input.find((other) => other.partition === partition.partition)?.lag ?? null)));
+          cell("grow who", partition.owner === null ? make("span", { class: "muted" }, "nobody") : instance(partition.owner, partition.url),
+            partition.standbys.map(standby)),
+          figure("payloads", partition.payloads), figure("lag", partition.lag),
+          figure("input lag", input.find((other) => other.partition === partition.partition)?.lag ?? null));
       });
       return [note(line), make("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Partitions" },
-        table("Partitions, who owns them and how far behind they are", "partitions",
-          [["#", "which"], ["State", "state-of"], ["Owner", ""], ["Payloads", "end"], ["Lag", "end"], ["Input lag", "end"]], rows))];
+        table("Partitions, who owns them, who stands by and how far behind they are", "partitions cards",
+          [["#", "which"], ["State", "state-of"], ["Owner, standbys", "who"], ["Payloads", "end"], ["Lag", "end"], ["Input lag", "end"]], rows))];
     });
   }
 
