@@ -121,7 +121,7 @@ extension StreamSettings {
             _ = try Admin(client)
             try Consumer(groupConfiguration(thread: 0)).close(timeout: .zero, waits: false)
         } catch {
-            throw .refusedSettings("\(error)")
+            throw .refusedSettings(ofClient: error)
         }
     }
 }

@@ -35,6 +35,7 @@ struct Worker {
             logger: logger,
             onPartitionLeft: { [waiters = observers.waiters] in waiters.wakeAll() }
         )
+        do { try application.checkStateDirectory() } catch { throw WorkerError(error) }
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
         outcomes = OutcomeHub(
             OutcomeHub.Configuration(
