@@ -1,6 +1,6 @@
 # The two commands of the README, and what developers use beside them. Everything that is missing gets installed first.
 
-APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev libjemalloc-dev zlib1g-dev pkg-config g++ python3 python3-venv chromium
+APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev libjemalloc-dev zlib1g-dev pkg-config g++ openssl python3 python3-venv chromium
 SWIFT_BUILD := swift build -j 2
 SHELL := /bin/bash
 

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -86,6 +87,9 @@ class Tracker:
         self.port = int(settings["http.port"] or 0)
         self.log = log
         self.connection: HTTPConnection | None = None
+        self.tls: ssl.SSLContext | None = None
+        if settings.get("http.tls.certificate-file"):
+            self.trust(settings["http.tls.ca-file"])
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [str(executable), "serve", *arguments],
@@ -98,11 +102,21 @@ class Tracker:
 
     # HTTP
 
+    def trust(self, authorities: Path) -> None:
+        """From the next request on, which is over TLS."""
+        self.tls = ssl.create_default_context(cafile=str(authorities))
+        self.connection = None
+
+    def connect(self) -> HTTPConnection:
+        if self.tls:
+            return HTTPSConnection("127.0.0.1", self.port, timeout=REQUEST_SECONDS, context=self.tls)
+        return HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_SECONDS)
+
     def request(self, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
         """One request; the connection is kept, and made anew once if the server has closed it."""
         for last_try in (False, True):
             if self.connection is None:
-                self.connection = HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_SECONDS)
+                self.connection = self.connect()
             try:
                 self.connection.request(method, path, headers=headers or {})
                 response = self.connection.getresponse()

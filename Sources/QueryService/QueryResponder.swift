@@ -21,6 +21,8 @@ package struct QueryResponder: HTTPResponder {
     let peers: Peers?
     /// Nil: anyone may ask.
     let tokens: AccessTokens?
+    /// Nil: a client may make as many requests as it likes.
+    let rates: RequestRates?
     let health: any HealthReporter
     let metrics: PrometheusMetrics
     let requestMetrics: RequestMetrics
@@ -83,7 +85,11 @@ package struct QueryResponder: HTTPResponder {
         guard request.uri.string.utf8.count <= QueryResponder.maxTargetBytes else {
             throw Problem.badRequest("path and query have more than \(QueryResponder.maxTargetBytes) bytes")
         }
-        let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: tokens == nil)
+        let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: tokens == nil && rates == nil)
+        if let rates, origin == .client, route.isLimited {
+            // Before the token is judged, so that guesses count, too.
+            try rates.admit(tokens?.client(request.headers) ?? RequestRates.Client(context.channel.remoteAddress))
+        }
         let access = try access(to: route, request.headers, origin)
         let query = request.uri.query
         switch route {

@@ -1,5 +1,6 @@
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -11,10 +12,16 @@ public struct QueryServer: Service {
         public var host: String
         /// 0: any free one.
         public var port: Int
+        /// Nil: without TLS.
+        public var certificate: EndpointCertificate?
+        /// Requests a second of each client; 0: as many as it likes.
+        public var rateLimit: Int
 
-        public init(host: String, port: Int) {
+        public init(host: String, port: Int, certificate: EndpointCertificate? = nil, rateLimit: Int = 0) {
             self.host = host
             self.port = port
+            self.certificate = certificate
+            self.rateLimit = rateLimit
         }
     }
 
@@ -66,6 +73,7 @@ public struct QueryServer: Service {
             outcomes: outcomes,
             peers: peers,
             tokens: tokens,
+            rates: configuration.rateLimit > 0 ? RequestRates(perSecond: configuration.rateLimit) : nil,
             health: health,
             metrics: metrics,
             requestMetrics: RequestMetrics(factory: metrics),
@@ -85,25 +93,31 @@ public struct QueryServer: Service {
     }
 
     package var application: Application<QueryResponder> {
-        // Hummingbird tells of its own start and stop; what operators need to know is said by the worker.
-        var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .warning)
-        return Application(
-            responder: responder,
-            server: .http1(
+        get throws {
+            // Hummingbird tells of its own start and stop; what operators need to know is said by the worker.
+            var quiet = logger
+            quiet.logLevel = max(logger.logLevel, .warning)
+            let plain = HTTPServerBuilder.http1(
                 configuration: HTTP1Channel.Configuration(
                     idleTimeout: QueryServer.idleTimeout,
                     httpDecoderConfiguration: QueryServer.headerLimits
                 )
-            ),
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port),
-                serverName: "payload-tracker",
-                availableConnectionsDelegate: .maximum(QueryServer.maxConnections, logger: quiet)
-            ),
-            onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? configuration.port) },
-            logger: quiet
-        )
+            )
+            let overTLS = try configuration.certificate.map {
+                try HTTPServerBuilder.tls(plain, tlsConfiguration: $0.tlsConfiguration)
+            }
+            return Application(
+                responder: responder,
+                server: overTLS ?? plain,
+                configuration: ApplicationConfiguration(
+                    address: .hostname(configuration.host, port: configuration.port),
+                    serverName: "payload-tracker",
+                    availableConnectionsDelegate: .maximum(QueryServer.maxConnections, logger: quiet)
+                ),
+                onServerRunning: { channel in await onServerRunning(channel.localAddress?.port ?? configuration.port) },
+                logger: quiet
+            )
+        }
     }
 }
 

@@ -47,6 +47,14 @@ enum Route {
         }
     }
 
+    /// Whether requests for it count towards a client's rate. Probes and Prometheus have a rhythm of their own.
+    var isLimited: Bool {
+        switch self {
+        case .healthz, .readyz, .metrics: false
+        default: true
+        }
+    }
+
     /// What a token has to be good for; nil: anyone may ask. Probes have no token, and the page is the same for all: what it shows it asks for.
     var scope: AccessGrant.Scope? {
         switch self {

@@ -121,7 +121,7 @@ extension StreamSettings {
             _ = try Admin(client)
             try Consumer(groupConfiguration(thread: 0)).close(timeout: .zero, waits: false)
         } catch {
-            throw .refusedSettings("\(error)")
+            throw .refusedSettings(ofClient: error)
         }
     }
 }
@@ -129,7 +129,13 @@ extension StreamSettings {
 extension StreamHealth {
     func clientEvents(logger: Logger, brokers: String) -> ClientEvents {
         var events = ClientEvents()
-        events.log = { _, facility, message in logger.debug("librdkafka \(facility): \(message)") }
+        events.log = { _, facility, message in
+            logger.debug("librdkafka \(facility): \(message)")
+            guard let refusal = ConnectionRefusal(facility: facility, message: message), self.isNews(refusal) else {
+                return
+            }
+            logger.error("connections to Kafka at \(brokers) fail, and are tried again: \(refusal.reason)")
+        }
         events.error = { error in
             if error.code == .allBrokersDown {
                 if self.setBrokerReachable(false) {

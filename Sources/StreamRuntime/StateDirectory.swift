@@ -27,16 +27,23 @@ final class StateDirectory: Sendable {
     /// Makes the directory where it is not there, and locks it until this object is gone.
     ///
     /// - Parameter patience: seconds to wait for another process that has it and may be about to end.
-    /// - Throws: `.incompatible` for a directory that is in use, cannot be written, or has another layout; `.store` when the disk is full.
+    /// - Throws: `.refusedSettings` for a directory that cannot be made or written; `.incompatible` for one that is in use, or has another
+    ///   layout; `.store` when the disk is full.
     init(path: String, patience: Double) throws(StreamError) {
         self.path = path
+        try StateDirectory.make(path)
+        lock = try StateLock(path: path, patience: patience)
+        processID = try StateDirectory.describe(path).processID
+    }
+
+    /// Makes the directory where it is not there. Throws as `init` does.
+    static func make(_ path: String) throws(StreamError) {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw StateDirectory.unusable(path, error)
+            throw unusable(path, error)
         }
-        lock = try StateLock(path: path, patience: patience)
-        processID = try StateDirectory.describe(path).processID
+        guard access(path, W_OK | X_OK) == 0 else { throw unusable(path, POSIXError.current) }
     }
 
     /// Locks a directory that is there. As the other one else.
@@ -52,11 +59,24 @@ final class StateDirectory: Sendable {
         if code == .ENOSPC || code == .EDQUOT || (error as? CocoaError)?.code == .fileWriteOutOfSpace {
             return .store(StoreError(.noSpace, path: path, "state.dir is on a full disk; make room, or enlarge it"))
         }
-        let reason =
-            (error as? POSIXError).map { String(cString: strerror($0.code.rawValue)) } ?? error.localizedDescription
-        return .incompatible(
-            "state.dir: \(path) cannot be used: \(reason); make it writable, or name another directory"
+        return .refusedSettings(
+            "state.dir: \(path) cannot be used: \(reason(path, error)); make it a directory that this user may write in, or name another"
         )
+    }
+
+    /// Foundation's own words would be a number.
+    private static func reason(_ path: String, _ error: any Error) -> String {
+        var existing = URL(filePath: path).absoluteURL
+        while !FileManager.default.fileExists(atPath: existing.path), existing.path != "/" {
+            existing.deleteLastPathComponent()
+        }
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: existing.path, isDirectory: &isDirectory), !isDirectory.boolValue {
+            return "\(existing.path) is a file"
+        }
+        if let error = error as? POSIXError { return String(cString: strerror(error.code.rawValue)) }
+        guard access(existing.path, W_OK | X_OK) != 0 else { return "it cannot be made in \(existing.path)" }
+        return "\(existing.path): \(String(cString: strerror(errno)))"
     }
 
     /// What the directory says of itself; a new one is given its description.

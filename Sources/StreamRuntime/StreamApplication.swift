@@ -46,7 +46,7 @@ public final class StreamApplication: Sendable {
     ///
     /// - Parameter server: where this instance answers questions about its state, for the others of the group: Kafka Streams'
     ///   `application.server` (KIP-67). Nil: nowhere.
-    /// - Throws: `.incompatible` when topics or state do not fit: the sentence says what to do. A thread that fails in another way
+    /// - Throws: `.incompatible` when topics or state do not fit, `.refusedSettings`: the sentence says what to do. A thread that fails in another way
     ///   ends alone, and `health` tells.
     public func run(server: String? = nil) async throws(StreamError) {
         let prepared = await onOwnThread("topics") { [self] in
@@ -115,13 +115,25 @@ public final class StreamApplication: Sendable {
         if let failure { throw failure }
     }
 
+    private var statePath: String { "\(settings.stateDirectory)/\(settings.applicationID)" }
+
+    /// Makes the state directory, so that a wrong `state.dir` is told at once, and not only when Kafka answers.
+    ///
+    /// - Throws: `.refusedSettings`. A full disk is none: `run` waits for room.
+    public func checkStateDirectory() throws(StreamError) {
+        do {
+            try StateDirectory.make(statePath)
+        } catch {
+            guard case .store = error else { throw error }
+        }
+    }
+
     /// Waits for room on a full disk, as a thread does whose store cannot be written: to end and be started again and again would help
     /// nobody. Nil: asked to stop meanwhile.
     private func openStateDirectory() throws(StreamError) -> StateDirectory? {
-        let path = "\(settings.stateDirectory)/\(settings.applicationID)"
         while stop.requestedAt == nil {
             do {
-                let directory = try StateDirectory(path: path, patience: 5)
+                let directory = try StateDirectory(path: statePath, patience: 5)
                 health.setStateProblem(nil)
                 return directory
             } catch {

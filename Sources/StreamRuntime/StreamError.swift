@@ -11,7 +11,7 @@ public enum StreamError: Error, Sendable, CustomStringConvertible {
     case incompatible(String)
     /// The group's coordinator gave the member's place to another one with the same `group.instance.id`. The thread joins again.
     case fenced(KafkaError)
-    /// The Kafka client does not take its settings, or not together.
+    /// Settings that cannot be worked with: the Kafka client does not take its own, or `state.dir` is no directory to write in.
     case refusedSettings(String)
     /// The worker was asked to stop while the thread waited for the broker.
     case stopped
@@ -23,7 +23,7 @@ public enum StreamError: Error, Sendable, CustomStringConvertible {
         case .incompatible(let sentence): sentence
         case .fenced(let error):
             "the worker has lost its place in the consumer group (\(error)); does another one run with its group.instance.id?"
-        case .refusedSettings(let reason): "the kafka.* settings are refused: \(reason)"
+        case .refusedSettings(let sentence): sentence
         case .stopped: "stopped while waiting for the broker"
         }
     }
@@ -32,6 +32,12 @@ public enum StreamError: Error, Sendable, CustomStringConvertible {
 /// Runs `body` with errors of the client as errors of the runtime.
 func withKafka<R>(_ body: () throws(KafkaError) -> R) throws(StreamError) -> R {
     do { return try body() } catch { throw .kafka(error) }
+}
+
+extension StreamError {
+    static func refusedSettings(ofClient error: KafkaError) -> StreamError {
+        .refusedSettings("the kafka.* settings are refused: \(error)")
+    }
 }
 
 /// Runs `body` with errors of a store as errors of the runtime.

@@ -30,7 +30,12 @@ public final class StreamHealth: Sendable {
         var isBrokerReachable = true
         /// Why the state directory cannot be opened yet.
         var stateProblem: String?
+        /// The last one that was told, and when.
+        var refusal: (told: ConnectionRefusal, at: Double)?
     }
+
+    /// Every client tries again and again, and each time it is refused.
+    private static let refusalSeconds = 300.0
 
     /// A thread that shows no progress for this long is stalled. Waiting for a broker counts as progress.
     private static let stallSeconds = 60.0
@@ -97,6 +102,18 @@ public final class StreamHealth: Sendable {
         state.withLock { state in
             defer { state.stateProblem = problem }
             return state.stateProblem != problem
+        }
+    }
+
+    /// Whether the refusal is another than the last one that was told, or that was told long ago.
+    func isNews(_ refusal: ConnectionRefusal) -> Bool {
+        state.withLock { state in
+            let now = monotonicSeconds()
+            if let last = state.refusal, last.told == refusal, now - last.at < StreamHealth.refusalSeconds {
+                return false
+            }
+            state.refusal = (refusal, now)
+            return true
         }
     }
 

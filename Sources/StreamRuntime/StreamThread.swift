@@ -55,7 +55,7 @@ final class StreamThread {
             )
             newCollector = try StreamThread.makeCollector(application, number)
         } catch {
-            throw .refusedSettings("\(error)")
+            throw .refusedSettings(ofClient: error)
         }
         restorer = Restorer(
             application.settings.readerConfiguration(isolation: "read_committed"),

@@ -26,13 +26,20 @@ public struct TopicInspector: Sendable {
 
     /// One for each topic that the topology needs, in its order.
     ///
-    /// - Parameter creates: whether to create those that are missing first, the input topic as well.
+    /// - Parameter creates: whether to create those that are missing first; the input topic as well, if `settings` say so. Where it is
+    ///   missing and they do not, nothing is created: partitions follow from the input's.
     /// - Throws: `.kafka` when the broker does not answer, `.incompatible` for a topic that it refuses to create, `.refusedSettings`.
     public func reports(creates: Bool = false) throws(StreamError) -> [Report] {
         try settings.checkClients()
         let admin = try withKafka { () throws(KafkaError) in try Admin(settings.client) }
         let topics = TopologyTopics(admin: admin, settings: settings, topology: topology)
-        if creates { _ = try topics.createMissing(try topics.metadata().mapValues { Int32($0.partitions.count) }) }
+        if creates {
+            let counts = try topics.metadata().mapValues { Int32($0.partitions.count) }
+            let input = topology.topics.first { $0.role == .input }
+            if input.map({ counts[$0.name] != nil }) ?? true || settings.createsInput {
+                _ = try topics.createMissing(counts)
+            }
+        }
         let found = try topics.metadata()
         let mismatches = topics.mismatches(found.mapValues { Int32($0.partitions.count) })
         var isTold = true

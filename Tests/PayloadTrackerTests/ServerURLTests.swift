@@ -26,6 +26,13 @@ import Testing
         #expect(settings.listenURL(port: 8081).contains(host))
     }
 
+    @Test("one with TLS is reached over it")
+    func overTLS() throws {
+        let settings = try settings(["--set", "http.tls.certificate-file=/tls.crt"])
+        #expect(settings.serverURL(port: 8081) == "https://127.0.0.1:8081")
+        #expect(settings.listenURL(port: 8081) == "https://127.0.0.1:8081")
+    }
+
     @Test("a secret that is refused is not shown")
     func secretIsHidden() throws {
         let error = try #require(throws: SettingsError.self) { try settings(["--set", "http.peer-secret=too-short"]) }

@@ -172,6 +172,7 @@ import Testing
             ([], "http://127.0.0.1:8080"), (["--http-port", "9123"], "http://127.0.0.1:9123"),
             (["--http-host", "0.0.0.0"], "http://127.0.0.1:8080"), (["--http-host", "::"], "http://[::1]:8080"),
             (["--advertised-url", "https://tracker.example"], "https://tracker.example"),
+            (["--set", "http.tls.certificate-file=/tls.crt"], "https://127.0.0.1:8080"),
         ]
     )
     func reachableURL(_ flags: [String], _ url: String) throws {
@@ -218,6 +219,8 @@ import Testing
         "store.cache": "1MiB",
         "http.peer-secret": "0123456789abcdef",
         "http.tokens-file": "/tokens", "http.token": "0123456789abcdef",
+        "http.rate-limit": "10", "http.tls.certificate-file": "/tls.crt", "http.tls.key-file": "/tls.key",
+        "http.tls.ca-file": "/ca.crt",
         "http.host": "0.0.0.0", "http.port": "0", "advertised.url": "http://10.0.0.5:8080", "stream.threads": "4",
         "processing.guarantee": "at_least_once", "commit.interval": "1s", "transaction.timeout": "20s",
         "group.instance.id": "one",

@@ -18,12 +18,13 @@ struct Endpoint {
     var outcomes: any OutcomeSource = StubOutcomes()
     var peers: Peers?
     var tokens: AccessTokens?
+    var rateLimit = 0
     var health = StubHealth()
     let metrics = PrometheusMetrics()
 
     var server: QueryServer {
         QueryServer(
-            configuration: .init(host: "127.0.0.1", port: 0),
+            configuration: .init(host: "127.0.0.1", port: 0, rateLimit: rateLimit),
             reader: reader,
             lists: lists,
             summary: summary,

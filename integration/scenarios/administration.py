@@ -34,6 +34,12 @@ def topics_command(context: Context) -> None:
     checks.equal(f"topics without any {shown.stderr[:300]!r}: exit code", shown.returncode, 1)
     checks.equal("topics that are missing", shown.stdout.count("does not exist"), 5)
     checks.equal("topics after that", set(app.topics.partition_counts()) & {app.input, app.changelog}, set())
+    spared = app.command("topics", "--create", "--except-input")
+    checks.equal(f"topics --create without an input {spared.stderr[:300]!r}: exit code", spared.returncode, 1)
+    checks.equal("topics after that", set(app.topics.partition_counts()) & {app.input, app.changelog}, set())
+    other = context.app(partitions=3).create_input()
+    spared = other.command("topics", "--create", "--except-input")
+    checks.equal(f"topics --create with an input {spared.stderr[:300]!r}: exit code", spared.returncode, 0)
     made = app.command("topics", "--create", "--json")
     checks.equal(f"topics --create {made.stdout[-600:]!r} {made.stderr[:300]!r}: exit code", made.returncode, 0)
     found = {topic["role"]: topic for topic in json.loads(made.stdout)["topics"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 
 from app import App
 from brokers import free_port
@@ -58,6 +59,19 @@ def wrong_settings(context: Context) -> None:
         checks.extend(refusal_problems(f"unknown {name}", result, name, environment_name(name)))
     result = serve_fails(app, {"kafka.no.such.property": "1"})
     checks.extend(refusal_problems("kafka.no.such.property", result, "no.such.property", f"{PREFIX}KAFKA_NO_SUCH"))
+    checks.done()
+
+
+@scenario()
+def wrong_state_directory(context: Context) -> None:
+    """A state.dir where nothing can be kept would be told as a number, and only when Kafka answers."""
+    app = context.app()
+    file = app.directory / "file"
+    file.write_text("")
+    checks = Checks()
+    for path in (file, file / "below", Path("/proc/state")):
+        settings = {"state.dir": path, "kafka.bootstrap.servers": "127.0.0.1:1"}
+        checks.extend(refusal_problems(f"state.dir={path}", serve_fails(app, settings), "state.dir"))
     checks.done()
 
 

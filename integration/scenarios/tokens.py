@@ -6,6 +6,8 @@ import json
 
 from checks import Checks
 from scenarios import Context, scenario
+from scenarios.configuration import refusal_problems, serve_fails
+from scenarios.http_rules import problem_problems
 from scenarios.instances import SECRET, start_instance
 from tracker import Tracker
 
@@ -78,4 +80,24 @@ def tokens(context: Context) -> None:
         checks.that(
             not any(token in log for token in (READING, SCRAPING, TENANT, LATER, SECRET)), "a secret is in the log"
         )
+    checks.done()
+
+
+@scenario("topics")
+def request_rates(context: Context) -> None:
+    """One client that asks without end would take the endpoint from the others."""
+    app = context.app().create_input()
+    checks = Checks()
+    alone = serve_fails(app, {"http.rate-limit": 1})
+    checks.extend(refusal_problems("a rate without a peer secret", alone, "http.peer-secret"))
+    tracker = app.start(http_rate__limit=1, http_peer__secret=SECRET).wait_until_ready()
+    answers = [tracker.request("/v1/payloads/none") for _ in range(50)]
+    refused = [answer for answer in answers if answer.status == 429]
+    # The burst, and what time grants meanwhile.
+    checks.that(5 <= len(answers) - len(refused) < 25, f"{len(refused)} of {len(answers)} requests are refused")
+    for answer in refused[:1]:
+        checks.extend(problem_problems("one request too many", answer, 429))
+        checks.that(answer.headers.get("retry-after") == "1", f"Retry-After is {answer.headers.get('retry-after')}")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        checks.equal(path, {status(tracker, path) for _ in range(20)}, {200})
     checks.done()

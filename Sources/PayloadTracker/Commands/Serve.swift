@@ -54,13 +54,21 @@ struct WorkerError: ExitCodeError {
     let description: String
     var exitCode: Int32 = 1
 
+    init(description: String, exitCode: Int32 = 1) {
+        self.description = description
+        self.exitCode = exitCode
+    }
+
+    init(_ error: StreamError) {
+        description = SingleLine.escape("\(error)")
+        if case .refusedSettings = error { exitCode = 2 }
+    }
+
     static func run(_ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let error as StreamError {
-            var failure = WorkerError(description: SingleLine.escape("\(error)"))
-            if case .refusedSettings = error { failure.exitCode = 2 }
-            throw failure
+            throw WorkerError(error)
         } catch let error as EndpointError {
             throw WorkerError(description: SingleLine.escape("\(error)"))
         }

@@ -12,13 +12,19 @@ struct Topics: AsyncParsableCommand {
     )
 
     @Flag(help: "Create the topics that are missing, the input topic too.") var create = false
+    @Flag(help: "With --create: leave the input topic to its owner; where it is missing, nothing is created.")
+    var exceptInput = false
     @Flag(help: "Print a JSON object, for scripts.") var json = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func validate() throws {
+        guard create || !exceptInput else { throw ValidationError("--except-input goes with --create") }
+    }
 
     func run() async throws {
         let settings = try options.settings()
         let inspector = TopicInspector(
-            settings: settings.streamSettings(createsInput: create),
+            settings: settings.streamSettings(createsInput: create && !exceptInput),
             topology: settings.topology()
         )
         let creates = create

@@ -13,7 +13,9 @@ struct DemoTour: Service {
 
     func run() async throws {
         guard let port = await ports.first(where: { _ in true }) else { return }
-        let url = "http://\(settings.httpHost):\(port)"
+        let url = settings.listenURL(port: port)
+        let authorities = try TrustedAuthorities(settings.httpTLSCAFile)
+        let endpoint = try PayloadEndpoint(url, token: settings.httpToken, authorities: authorities)
         print(
             "Payload Tracker demo. Kafka is a stand-in here: librdkafka's mock cluster, in this process and in memory,"
         )
@@ -29,9 +31,9 @@ struct DemoTour: Service {
         }
         let shown = try result.get()
         if Interruption.isRequested { return }
-        try await lookUp("A payload that completed", shown.completed, url)
-        try await lookUp("A payload that failed", shown.failed, url)
-        try await lookUp("A payload that nobody has heard of", "00000000000000000000000000000000", url)
+        try await lookUp("A payload that completed", shown.completed, url, endpoint)
+        try await lookUp("A payload that failed", shown.failed, url, endpoint)
+        try await lookUp("A payload that nobody has heard of", "00000000000000000000000000000000", url, endpoint)
         print(
             "Dead letters: \(settings.topicsDeadLetter). Outcome events: \(settings.topicsOutcomes). Metrics: curl -s \(url)/metrics"
         )
@@ -44,10 +46,10 @@ struct DemoTour: Service {
         }
     }
 
-    private func lookUp(_ title: String, _ id: String, _ url: String) async throws {
+    private func lookUp(_ title: String, _ id: String, _ url: String, _ endpoint: PayloadEndpoint) async throws {
         print("\n\(title):\n  curl -s \(url)/v1/payloads/\(id)")
         do throws(CommandFailure) {
-            let document = try await PayloadEndpoint(url).payload(id, wait: nil)
+            let document = try await endpoint.payload(id, wait: nil)
             print(String(decoding: document, as: UTF8.self))
             print("\n  payload-tracker get \(id) --url \(url)")
             print(try PayloadTimeline(document).text(Terminal.standardOutput))

@@ -8,14 +8,32 @@ import QueryService
 struct PayloadEndpoint {
     private let root: URL
     private let token: BearerToken?
+    private let authorities: TrustedAuthorities
 
     /// The greatest wait that the endpoint takes, plus its own time to answer.
     private static let longestWait = Duration.seconds(60)
     private static let patience = Duration.seconds(10)
     private static let maxDocumentBytes = 64 << 20
 
-    /// - Parameter token: shown with each question; nil: the endpoint wants none.
-    init(_ text: String, token: BearerToken? = nil) throws(CommandFailure) {
+    /// Who asks is told at once when there is nobody, or nobody to be trusted: the shared client tries again for as long as it may take.
+    static let client = HTTPClient(
+        eventLoopGroupProvider: .singleton,
+        configuration: {
+            var configuration = HTTPClient.Configuration.singletonConfiguration
+            configuration.timeout.connect = .seconds(10)
+            configuration.connectionPool.retryConnectionEstablishment = false
+            return configuration
+        }()
+    )
+
+    /// - Parameters:
+    ///   - token: shown with each question; nil: the endpoint wants none.
+    ///   - authorities: who vouches for the endpoint, where it is https.
+    init(
+        _ text: String,
+        token: BearerToken? = nil,
+        authorities: TrustedAuthorities = .system
+    ) throws(CommandFailure) {
         guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
             url.host()?.isEmpty == false, url.query() == nil, url.fragment() == nil
         else {
@@ -23,6 +41,7 @@ struct PayloadEndpoint {
         }
         root = url
         self.token = token
+        self.authorities = authorities
     }
 
     /// The payload's document, as JSON. Throws with exit code 4 when it is unknown.
@@ -45,22 +64,28 @@ struct PayloadEndpoint {
         let status: UInt
         let body: Data
         do {
-            let response = try await HTTPClient.shared.execute(
+            let response = try await Self.client.execute(
                 request(address),
                 timeout: .nanoseconds(patience.microseconds * 1000)
             )
             status = response.status.code
             body = Data(try await response.body.collect(upTo: Self.maxDocumentBytes).readableBytesView)
         } catch {
-            throw CommandFailure("no answer from \(root.absoluteString): \(error)")
+            throw noAnswer(from: root.absoluteString, error)
         }
         return try document(id, status: status, body: body)
     }
 
     func request(_ address: String) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: address)
+        request.tlsConfiguration = authorities.tlsConfiguration
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token.text)") }
         return request
+    }
+
+    func noAnswer(from address: String, _ error: any Error) -> CommandFailure {
+        let reason = ConnectionFailure.reason(error, isTLS: root.scheme?.lowercased() == "https")
+        return CommandFailure("no answer from \(address): \(reason.map { "it \($0)" } ?? "\(error)")")
     }
 
     func address(of id: String, wait: Duration?) -> String {
@@ -120,6 +145,10 @@ extension PayloadEndpoint {
     /// - Parameter url: what the command was told; nil: the settings say it.
     init(_ url: String?, _ options: SettingsOptions) throws {
         let settings = try options.settings()
-        try self.init(url ?? settings.reachableURL, token: settings.httpToken)
+        try self.init(
+            url ?? settings.reachableURL,
+            token: settings.httpToken,
+            authorities: try TrustedAuthorities(settings.httpTLSCAFile)
+        )
     }
 }

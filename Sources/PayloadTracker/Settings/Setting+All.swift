@@ -176,6 +176,30 @@ extension Setting {
             .optional(.bearerToken),
             "what get, watch and status show to an endpoint that wants a token"
         ),
+        Setting(
+            "http.rate-limit",
+            \.httpRateLimit,
+            .integer(0...1_000_000),
+            "the requests a second that a client may make, by its token or address, and five seconds' worth at once; 0 means no limit"
+        ),
+        Setting(
+            "http.tls.certificate-file",
+            \.httpTLSCertificateFile,
+            .optional(.text),
+            "the HTTP endpoint's certificate and those up to its authority, in PEM, read again when it changes; empty means no TLS"
+        ),
+        Setting(
+            "http.tls.key-file",
+            \.httpTLSKeyFile,
+            .optional(.text),
+            "the key of that certificate, in PEM without a passphrase"
+        ),
+        Setting(
+            "http.tls.ca-file",
+            \.httpTLSCAFile,
+            .optional(.text),
+            "the authorities, in PEM, that get, watch, status and the other instances' questions trust; empty means the system's"
+        ),
     ]
 
     private static let messages = [

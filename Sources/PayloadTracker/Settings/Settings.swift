@@ -30,6 +30,10 @@ struct Settings: Sendable, Equatable {
     var httpPeerSecret: PeerSecret?
     var httpTokensFile: String?
     var httpToken: BearerToken?
+    var httpRateLimit = 0
+    var httpTLSCertificateFile: String?
+    var httpTLSKeyFile: String?
+    var httpTLSCAFile: String?
 
     var streamThreads = 1
     var processingGuarantee = StreamSettings.ProcessingGuarantee.exactlyOnce

@@ -24,6 +24,7 @@ struct OutcomeWatch {
     func run() async throws {
         var configuration = HTTPClient.Configuration()
         configuration.timeout = .init(connect: .seconds(10), read: Self.silence)
+        configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         do {
             try await follow(client)
@@ -85,7 +86,7 @@ struct OutcomeWatch {
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            return .lost("no answer from \(address): \(error)")
+            return .lost(endpoint.noAnswer(from: address, error).description)
         }
     }
 

@@ -6,6 +6,8 @@ import QueryService
 
 /// Asks other instances with a pool of connections of its own, which lives as long as the process.
 struct HTTPPeerClient: PeerClient {
+    var authorities = TrustedAuthorities.system
+
     /// A machine that is gone answers nothing at all.
     private static let connectTimeout = TimeAmount.seconds(1)
     /// Shorter than a server keeps a connection that is not used, so that none is closed just as it is.
@@ -31,6 +33,7 @@ struct HTTPPeerClient: PeerClient {
 
     func get(_ url: String, headers: HTTPFields, timeout: Duration) async throws(PeerFailure) -> PeerAnswer {
         var request = HTTPClientRequest(url: url)
+        request.tlsConfiguration = authorities.tlsConfiguration
         for field in headers { request.headers.add(name: field.name.rawName, value: field.value) }
         let deadline = NIODeadline.now() + .nanoseconds(max(timeout, .zero).microseconds * 1_000)
         do {
@@ -52,6 +55,8 @@ struct HTTPPeerClient: PeerClient {
     private static func failure(_ error: any Error) -> PeerFailure {
         if Task.isCancelled || error is CancellationError { return .cancelled }
         if error is NIOTooManyBytesError { return .tooLarge }
+        // Another instance, or the same one later, would not do better: somebody has to put the settings right.
+        if let reason = ConnectionFailure.reason(error, isTLS: true) { return .unusable(reason) }
         return switch error as? HTTPClientError {
         case HTTPClientError.cancelled: .cancelled
         case HTTPClientError.deadlineExceeded, HTTPClientError.readTimeout: .timedOut

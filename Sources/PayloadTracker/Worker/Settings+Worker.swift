@@ -68,7 +68,7 @@ extension Settings {
             case "::": "::1"
             default: httpHost
             }
-        return "http://\(host.contains(":") ? "[\(host)]" : host):\(httpPort)"
+        return url(host: host, port: httpPort)
     }
 
     func topology(observers: PayloadTopology.Observers = PayloadTopology.Observers()) -> Topology {
@@ -82,17 +82,18 @@ extension Settings {
     }
 
     /// Where the endpoint listens.
-    func listenURL(port: Int) -> String { Settings.url(host: httpHost, port: port) }
+    func listenURL(port: Int) -> String { url(host: httpHost, port: port) }
 
     /// Where other instances reach this one. An endpoint that listens on all addresses is told by the machine's name.
     func serverURL(port: Int) -> String {
         if let advertisedURL { return advertisedURL.serverRoot }
         let isAnyAddress = ["0.0.0.0", "::"].contains(httpHost)
-        return Settings.url(host: isAnyAddress ? Settings.machineName ?? httpHost : httpHost, port: port)
+        return url(host: isAnyAddress ? Settings.machineName ?? httpHost : httpHost, port: port)
     }
 
-    private static func url(host: String, port: Int) -> String {
-        "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    private func url(host: String, port: Int) -> String {
+        let scheme = httpTLSCertificateFile == nil ? "http" : "https"
+        return "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     private static var machineName: String? {

@@ -10,6 +10,7 @@ struct Worker {
     let application: StreamApplication
     private let outcomes: OutcomeHub
     private let tokens: AccessTokensFile?
+    private let tls: TLSFiles
     private let server: QueryServer
     private let url = OwnURL()
 
@@ -22,7 +23,15 @@ struct Worker {
         metrics: PrometheusMetrics,
         logger: Logger,
         onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
-    ) throws(WorkerError) {
+    ) throws {
+        tls = try TLSFiles(settings, logger: logger)
+        guard settings.httpRateLimit == 0 || settings.httpPeerSecret != nil else {
+            throw WorkerError(
+                description:
+                    "http.rate-limit needs http.peer-secret: without it every client could pass for an instance",
+                exitCode: 2
+            )
+        }
         if let path = settings.httpTokensFile {
             tokens = try AccessTokensFile(path, settings: settings, logger: logger)
         } else {
@@ -35,6 +44,7 @@ struct Worker {
             logger: logger,
             onPartitionLeft: { [waiters = observers.waiters] in waiters.wakeAll() }
         )
+        do { try application.checkStateDirectory() } catch { throw WorkerError(error) }
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
         outcomes = OutcomeHub(
             OutcomeHub.Configuration(
@@ -47,7 +57,12 @@ struct Worker {
             application.topics?[settings.topicsOutcomes].map { Int($0.partitionCount) }
         }
         server = QueryServer(
-            configuration: QueryServer.Configuration(host: settings.httpHost, port: settings.httpPort),
+            configuration: QueryServer.Configuration(
+                host: settings.httpHost,
+                port: settings.httpPort,
+                certificate: tls.certificate,
+                rateLimit: settings.httpRateLimit
+            ),
             reader: StorePayloadReader(application, settings: settings, url: url),
             lists: StoreListReader(application, settings: settings, url: url),
             summary: StoreSummaryReader(
@@ -60,7 +75,7 @@ struct Worker {
             outcomes: outcomes,
             peers: Peers(
                 directory: GroupDirectory(application, settings: settings),
-                client: HTTPPeerClient(),
+                client: HTTPPeerClient(authorities: tls.authorities),
                 secret: settings.httpPeerSecret
             ),
             tokens: tokens?.tokens,
@@ -80,7 +95,7 @@ struct Worker {
     /// In the order in which they start; they stop in reverse, so that lookups are answered until nothing is left to ask.
     var services: [any Service] {
         let services: [any Service] = [StreamService(application: application, url: url), outcomes, server]
-        return services + (tokens.map { [$0] } ?? [])
+        return services + (tokens.map { [$0] } ?? []) + (tls.hasFiles ? [tls] : [])
     }
 }
 

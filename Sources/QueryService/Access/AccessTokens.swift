@@ -25,13 +25,10 @@ public final class AccessTokens: Sendable {
 
     /// Whose payloads the request may see. Throws a 401 without a token that is known, a 403 where it is not good for this.
     func access(_ headers: HTTPFields, for scope: AccessGrant.Scope) throws(Problem) -> Access {
-        guard let header = headers[.authorization] else {
+        guard headers[.authorization] != nil else {
             throw .unauthorized("this service wants a token: Authorization: Bearer …", challenge: "Bearer")
         }
-        let words = header.split(separator: " ")
-        guard words.count == 2, words[0].lowercased() == "bearer", let token = BearerToken(String(words[1])),
-            let grant = grant(token)
-        else {
+        guard let grant = grant(headers) else {
             throw .unauthorized("the token is not known here", challenge: #"Bearer error="invalid_token""#)
         }
         guard grant.scopes.contains(scope) else {
@@ -42,6 +39,16 @@ public final class AccessTokens: Sendable {
             )
         }
         return Access(orgID: grant.orgID)
+    }
+
+    /// Whose requests are counted together; nil without a token that is known.
+    func client(_ headers: HTTPFields) -> RequestRates.Client? { grant(headers).map { .token($0.digest) } }
+
+    private func grant(_ headers: HTTPFields) -> AccessGrant? {
+        guard let words = headers[.authorization]?.split(separator: " "), words.count == 2,
+            words[0].lowercased() == "bearer", let token = BearerToken(String(words[1]))
+        else { return nil }
+        return grant(token)
     }
 
     /// Digests are compared in constant time, all of them, so that time tells nothing of what is known.

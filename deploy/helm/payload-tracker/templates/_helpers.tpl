@@ -98,6 +98,26 @@ kafka.ssl.key.location: {{ $directory }}/{{ .key }}
 {{- end }}
 {{- end }}
 
+{{- define "payload-tracker.httpTLS" -}}
+{{- $directory := "/etc/payload-tracker/http-tls" -}}
+{{- with .Values.httpTLS }}
+http.tls.certificate-file: {{ $directory }}/{{ .certificate }}
+http.tls.key-file: {{ $directory }}/{{ .key }}
+{{- if .ca }}
+http.tls.ca-file: {{ $directory }}/{{ .ca }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "payload-tracker.scheme" -}}
+{{ ternary "http" "https" (empty .Values.httpTLS.secret) }}
+{{- end }}
+
+{{- /* The Service by the name that its certificate has, for those in the namespace. */ -}}
+{{- define "payload-tracker.host" -}}
+{{ include "payload-tracker.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end }}
+
 {{- /* Every setting that is the same for all instances and no secret, as a flat YAML map. */ -}}
 {{- define "payload-tracker.settings" -}}
 {{- $settings := dict "state.dir" "/var/lib/payload-tracker" "http.host" "0.0.0.0" "http.port" 8080 -}}
@@ -106,6 +126,9 @@ kafka.ssl.key.location: {{ $directory }}/{{ .key }}
 {{- end -}}
 {{- if .Values.tokens.secret -}}
 {{- $_ := set $settings "http.tokens-file" (printf "/etc/payload-tracker/tokens/%s" .Values.tokens.key) -}}
+{{- end -}}
+{{- if .Values.httpTLS.secret -}}
+{{- $settings = merge $settings (include "payload-tracker.httpTLS" . | fromYaml) -}}
 {{- end -}}
 {{- range $key, $value := .Values.config -}}
 {{- $_ := set $settings $key (include "payload-tracker.setting" (dict "root" $ "key" $key "default" "")) -}}
