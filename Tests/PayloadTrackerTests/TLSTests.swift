@@ -46,10 +46,21 @@ import Testing
         #expect(try open(nil, nil).authorities.tlsConfiguration == nil)
         try withCertificates(["a"]) { path in
             let files = try open(path("a.crt"), path("a.key"), path("a.crt"))
-            let expiry = try #require(files.certificate?.expiry)
-            #expect((1.9 * 86_400...2.1 * 86_400).contains(expiry.timeIntervalSinceNow))
+            let validity = try #require(files.certificate?.validity)
+            #expect((1.9 * 86_400...2.1 * 86_400).contains(validity.until.timeIntervalSinceNow))
+            #expect(!TLSFiles.isOverdue(from: validity.from, until: validity.until))
             #expect(files.authorities.tlsConfiguration != nil)
         }
+    }
+
+    @Test(
+        "a renewal is overdue with a tenth of the time left, at most three days",
+        arguments: [(365.0, 3.1, false), (365, 2.9, true), (1, 0.11, false), (1, 0.09, true), (90, -1, true)]
+    )
+    func overdue(days: Double, left: Double, isOverdue: Bool) {
+        let now = Date()
+        let until = now + left * 86_400
+        #expect(TLSFiles.isOverdue(from: until - days * 86_400, until: until, now: now) == isOverdue)
     }
 
     @Test("files that are wrong stop the start with a line that names the setting, and shows nothing of a key")

@@ -14,9 +14,6 @@ struct TLSFiles: Service {
     private let logger: Logger
 
     private static let pause = Duration.seconds(5)
-    /// Enough to renew it by hand. What renews certificates by itself does so long before.
-    private static let notice = TimeInterval(3 * 86_400)
-
     /// Throws for files that cannot be read or understood.
     init(_ settings: Settings, logger: Logger) throws(SettingsError) {
         self.settings = settings
@@ -25,7 +22,6 @@ struct TLSFiles: Service {
         certificate = try TLSFiles.read(settings) { (certificate, key) throws(EndpointCertificateError) in
             try EndpointCertificate(certificate: certificate, key: key)
         }
-        warnOfExpiry()
     }
 
     /// Whether there is anything to read again.
@@ -33,7 +29,15 @@ struct TLSFiles: Service {
 
     func run() async {
         var troubles: (last: String?, told: String?) = (nil, nil)
+        var warned: Date?
         while !Task.isShuttingDownGracefully && !Task.isCancelled {
+            if let (from, until) = certificate?.validity, until != warned, TLSFiles.isOverdue(from: from, until: until)
+            {
+                logger.warning(
+                    "the certificate of http.tls.certificate-file is refused from \(until.formatted(.iso8601)) on: renew it"
+                )
+                warned = until
+            }
             // As with the tokens' file, not inotify.
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: TLSFiles.pause) }
             let trouble = await refresh()
@@ -56,7 +60,6 @@ struct TLSFiles: Service {
                 }
                 if isNew == true {
                     logger.notice("http.tls.certificate-file has changed: new connections get the new certificate")
-                    warnOfExpiry()
                 }
                 if let path = settings.httpTLSCAFile, try authorities.refresh(from: path) {
                     logger.notice("http.tls.ca-file has changed: instances are trusted by the new authorities")
@@ -68,11 +71,9 @@ struct TLSFiles: Service {
         }
     }
 
-    private func warnOfExpiry() {
-        guard let expiry = certificate?.expiry, expiry.timeIntervalSinceNow < TLSFiles.notice else { return }
-        logger.warning(
-            "the certificate of http.tls.certificate-file is refused from \(expiry.formatted(.iso8601)) on: renew it"
-        )
+    /// Whether somebody has to renew it by hand. What renews certificates by itself does so long before, also those that are valid for hours.
+    static func isOverdue(from: Date, until: Date, now: Date = Date()) -> Bool {
+        until.timeIntervalSince(now) < min(3 * 86_400, until.timeIntervalSince(from) / 10)
     }
 
     /// What `use` makes of the endpoint's certificate and key; nil without the settings.

@@ -29,9 +29,13 @@ public final class EndpointCertificate: Sendable {
         return true
     }
 
-    /// After which clients refuse it.
-    public var expiry: Date {
-        pair.withLock { Date(timeIntervalSince1970: TimeInterval($0.chain[0].notValidAfter)) }
+    /// When clients take it.
+    public var validity: (from: Date, until: Date) {
+        let own = pair.withLock { $0.chain[0] }
+        return (
+            Date(timeIntervalSince1970: TimeInterval(own.notValidBefore)),
+            Date(timeIntervalSince1970: TimeInterval(own.notValidAfter))
+        )
     }
 
     /// Of the server; each connection gets what counts at its time.
