@@ -123,7 +123,7 @@ package struct QueryResponder: HTTPResponder {
         return try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
             try await document(id, of: choice.orgID, until: deadline, takesStale: takesStale)
         } respond: { found in
-            try choice.json(found)
+            choice.json(found)
         } target: { wait in
             "/v1/payloads/\(segment)?wait=\(wait.wholeMilliseconds)ms\(choice.rest)"
         }
@@ -190,7 +190,7 @@ package struct QueryResponder: HTTPResponder {
         return try await answer(choice, wait: { .zero }) { (takesStale) async throws(ReadFailure) in
             try await statuses(id, of: choice.orgID, limit: limit, takesStale: takesStale)
         } respond: { found in
-            try choice.json(found)
+            choice.json(found)
         } target: { _ in
             "/v1/payloads/\(segment)/statuses?\(limit.map { "limit=\($0)" } ?? "")\(choice.rest)"
         }
@@ -421,8 +421,8 @@ struct InstanceChoice {
         }
     }
 
-    func json(_ answer: some Staleable) throws -> Response {
-        takesStale ? try .json(AnswerWithStaleness(answer: answer)) : try .json(answer)
+    func json(_ answer: some Staleable) -> Response {
+        .json { answer.write(to: &$0, showsStaleness: takesStale) }
     }
 }
 
