@@ -46,11 +46,16 @@ package struct QueryResponder: HTTPResponder {
         let route = Route(path: request.uri.path)
         var response: Response
         do {
-            // Those of instances are bounded where they begin.
-            if route.isCostly && request.headers[.trackerInstance] == nil {
-                response = try await costly.run { try await answer(request, route, context) }
-            } else {
+            if route.isQuick {
                 response = try await answer(request, route, context)
+            } else {
+                response = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    // Those of instances are bounded where they begin.
+                    if route.isCostly && request.headers[.trackerInstance] == nil {
+                        return try await costly.run { try await answer(request, route, context) }
+                    }
+                    return try await answer(request, route, context)
+                }
             }
         } catch let problem as Problem {
             response = route.response(to: problem)

@@ -90,12 +90,17 @@ public struct QueryServer: Service {
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             responder: responder,
-            server: .http1(
-                configuration: HTTP1Channel.Configuration(
-                    idleTimeout: QueryServer.idleTimeout,
-                    httpDecoderConfiguration: QueryServer.headerLimits
+            server: HTTPServerBuilder { responder in
+                ConnectionChannel(
+                    http: HTTP1Channel(
+                        responder: responder,
+                        configuration: HTTP1Channel.Configuration(
+                            idleTimeout: QueryServer.idleTimeout,
+                            httpDecoderConfiguration: QueryServer.headerLimits
+                        )
+                    )
                 )
-            ),
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "payload-tracker",
