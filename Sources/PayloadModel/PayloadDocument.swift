@@ -40,7 +40,7 @@ public struct PayloadDocument: Sendable {
     /// - Parameter source: nil: the payload's own members alone.
     public func write(to writer: inout JSONWriter, source: Source?) {
         let dates = state.dates
-        let history = state.history(rules)
+        let history = state.historyCounts(rules)
         writer.object { writer in
             writer.name("account")
             writer.string(state.attributes.account?.text.string)
@@ -78,7 +78,7 @@ public struct PayloadDocument: Sendable {
             }
             if showsStages {
                 writer.name("stages")
-                writer.array(stageReports(history.places)) { $1.write(to: &$0) }
+                writer.array(stageReports(history.ofStages)) { $1.write(to: &$0) }
             }
             if let stalenessRecords = source?.stalenessRecords {
                 writer.name("staleness_records")
@@ -97,9 +97,7 @@ public struct PayloadDocument: Sendable {
         }
     }
 
-    private func stageReports(_ history: [PayloadState.Place]) -> [StageReport] {
-        var entryCounts = [Int](repeating: 0, count: state.stages.count)
-        for place in history { entryCounts[place.stage] += 1 }
+    private func stageReports(_ entryCounts: [Int]) -> [StageReport] {
         let handedOver = state.handedOver(rules)
         return state.stages.indices.map { index in
             StageReport(
