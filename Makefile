@@ -1,20 +1,21 @@
 # The two commands of the README, and what developers use beside them. Everything that is missing gets installed first.
 
-APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev libjemalloc-dev zlib1g-dev pkg-config g++ openssl python3 python3-venv chromium
+APT_PACKAGES := librdkafka-dev librocksdb-dev libsimdjson-dev libjemalloc-dev zlib1g-dev pkg-config g++ openssl python3 python3-venv \
+	chromium valgrind
 SWIFT_BUILD := swift build -j 2
 SHELL := /bin/bash
 
-.PHONY: demo test build-tests unit integration chart benchmark format lint dependencies
+.PHONY: demo test build-tests unit integration chart hot-path benchmark format lint dependencies
 
 ## Builds the tracker and runs the demo on the embedded broker.
 demo: dependencies
 	$(SWIFT_BUILD) --product payload-tracker
 	.build/debug/payload-tracker demo
 
-## Everything that has to pass: format, unit tests, black-box scenarios, chart. Unit tests and scenarios mostly wait, so they do it
-## side by side; what failed of the unit tests is shown again at the end.
+## Everything that has to pass: format, unit tests, black-box scenarios, chart, instruction counts. Unit tests and scenarios mostly
+## wait, so they do it side by side, and the rest beside whichever takes longer; what failed of the unit tests is shown again at the end.
 test: dependencies lint
-	@$(MAKE) --no-print-directory -j 2 -k unit integration chart \
+	@$(MAKE) --no-print-directory -j 2 -k unit integration chart hot-path \
 		|| { grep -E '✘|↳|error:|Fatal error' $(UNIT_LOG); exit 1; }
 
 build-tests: dependencies
@@ -34,6 +35,12 @@ integration: build-tests
 ## The Helm chart, its alerts, the dashboard and the Dockerfile, without a cluster. Its tools go into ~/.cache.
 chart: build-tests
 	deploy/helm/check
+
+## Instructions that the pure part of the worker takes for a message, in a release build, against benchmarks/hot-path.json.
+# Unit tests hold SwiftPM's lock and build nothing.
+hot-path: build-tests
+	$(SWIFT_BUILD) -c release --ignore-lock --product HotPath
+	benchmarks/hot-path --executable .build/release/HotPath
 
 ## Throughput of the release build; needs a real Kafka (BOOTSTRAP=host:port or KAFKA_HOME=dir).
 benchmark: dependencies

@@ -103,6 +103,13 @@ let package = Package(
             linkerSettings: [.linkedLibrary("jemalloc")]
         ),
 
+        // What `benchmarks/hot-path` counts the instructions of.
+        .executableTarget(
+            name: "HotPath",
+            dependencies: ["PayloadModel", "PayloadTopology"],
+            swiftSettings: strict
+        ),
+
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"], swiftSettings: strict),
         .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore"], swiftSettings: strict),
         .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel"], swiftSettings: strict),

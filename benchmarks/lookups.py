@@ -76,6 +76,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", default="4MiB", help="the worker's store.cache and store.block-cache, each")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10, help="for each kind of question")
+    parser.add_argument(
+        "--beside", type=Path, metavar="EXECUTABLE", help="only lookups while idle, of this build and the other in turn"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="with --beside: how often each is asked")
     parser.add_argument("--partitions", type=int, default=12)
     parser.add_argument("--open", type=int, default=5_000, help="payloads that are open at once in the input")
     parser.add_argument("--commit-interval", type=int, default=500, metavar="MS")
@@ -107,6 +111,10 @@ class Questions:
         return Result(asked, state, json.loads(done.stdout), cores, folded)
 
 
+def paths_of_lookups(options: argparse.Namespace) -> list[str]:
+    return [f"/v1/payloads/{name.decode()}" for name in throughput.payload_ids(options.seed, options.payloads)]
+
+
 def fold(worker: Payloads, job: Job, messages: int) -> None:
     """Lets a worker fold all that is in the input, and stops it: what it had in its write buffers is then in its files."""
     running, progress = worker.start(job), Progress(job, messages)
@@ -117,7 +125,7 @@ def fold(worker: Payloads, job: Job, messages: int) -> None:
 
 
 def asked(worker: Payloads, job: Job, port: int, options: argparse.Namespace, messages: int) -> list[Result]:
-    lookups = [f"/v1/payloads/{name.decode()}" for name in throughput.payload_ids(options.seed, options.payloads)]
+    lookups = paths_of_lookups(options)
     running, progress = worker.start(job), Progress(job, messages)
     questions = Questions(running, port, progress, options, job.directory)
     results = []
@@ -136,10 +144,34 @@ def asked(worker: Payloads, job: Job, port: int, options: argparse.Namespace, me
     return results
 
 
+def lookups_while_idle(worker: Payloads, job: Job, port: int, options: argparse.Namespace, messages: int) -> Result:
+    running, progress = worker.start(job), Progress(job, messages)
+    try:
+        progress.wait_for(running, lambda: is_ready(port) and progress.is_done(), "ready", START_SECONDS)
+        questions = Questions(running, port, progress, options, job.directory)
+        return questions.ask("lookup", paths_of_lookups(options), "idle")
+    finally:
+        running.stop()
+
+
+def compare(workers: list[Payloads], job: Job, port: int, options: argparse.Namespace, messages: int) -> None:
+    """Several builds on one store, in turn. Only the ratios of their rows mean something."""
+    rows = []
+    for worker in workers * options.rounds:
+        result = lookups_while_idle(worker, job, port, options, messages)
+        rows.append([str(worker.executable), *result.row()])
+        print("  ".join(rows[-1]), flush=True)
+    print()
+    throughput.print_table(["executable", *HEADINGS], sorted(rows))
+
+
 def main() -> None:
     options = arguments()
     worker = Payloads((options.executable or newest_executable()).resolve())
     worker.build()
+    other = Payloads(options.beside.resolve()) if options.beside else None
+    if other:
+        other.build()
     for program in ("make", "g++"):
         need(program, "the load generator is built with it")
     run(["make", "-s", "-C", str(LOAD)])
@@ -167,6 +199,9 @@ def main() -> None:
             f"{options.connections} connections",
             flush=True,
         )
+        if other:
+            compare([worker, other], job, port, options, stored)
+            return
         fill(broker.bootstrap, job.input, options, options.backlog, options.seed + 1)
         results = asked(worker, job, port, options, stored + options.backlog)
         print()

@@ -1,5 +1,5 @@
 /// A payload as it is answered over HTTP, without what depends on who answers (contract, section 6).
-public struct PayloadDocument: Sendable, Encodable {
+public struct PayloadDocument: Sendable {
     private let state: PayloadState
     private let rules: PayloadRules
     private let showsStages: Bool
@@ -20,48 +20,84 @@ public struct PayloadDocument: Sendable, Encodable {
         return places.prefix(limit ?? places.count).map(state.report)
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case status, outcome, revision, reason, stages, account, truncated
-        case payloadID = "payload_id"
-        case failedStages = "failed_stages"
-        case recoveredFailures = "recovered_failures"
-        case missingServices = "missing_services"
-        case orgID = "org_id"
-        case inventoryIDs = "inventory_ids"
-        case systemIDs = "system_ids"
-        case startedAt = "started_at"
-        case updatedAt = "updated_at"
-        case durationMilliseconds = "duration_ms"
+    /// Who answers with a payload: members of the same object.
+    public struct Source: Sendable {
+        public var partition: Int32
+        /// The URL of the instance whose store was read.
+        public var servedBy: String
+        /// Records of the changelog that the store lacked, at most; nil: nobody asked.
+        public var stalenessRecords: Int64?
+
+        public init(partition: Int32, servedBy: String, stalenessRecords: Int64?) {
+            self.partition = partition
+            self.servedBy = servedBy
+            self.stalenessRecords = stalenessRecords
+        }
     }
 
-    public func encode(to encoder: any Encoder) throws {
-        let history = state.history(rules)
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(state.id.description, forKey: .payloadID)
-        try container.encode(state.status(rules).name, forKey: .status)
-        try container.encode(state.outcome.name, forKey: .outcome)
-        try container.encode(state.revision, forKey: .revision)
-        try container.encode(state.reason(rules), forKey: .reason)
-        try container.encode(state.failedStages(rules), forKey: .failedStages)
-        try container.encode(state.recoveredFailures(rules).map(state.report), forKey: .recoveredFailures)
-        try container.encode(state.missingServices(rules).map(\.string), forKey: .missingServices)
-        if showsStages { try container.encode(stageReports(history.places), forKey: .stages) }
-        try container.encode(state.attributes.account?.text.string, forKey: .account)
-        try container.encode(state.attributes.orgID?.text.string, forKey: .orgID)
-        try container.encode(state.attributes.inventoryIDs.texts, forKey: .inventoryIDs)
-        try container.encode(state.attributes.systemIDs.texts, forKey: .systemIDs)
-        try container.encode(state.dates?.lowerBound.description, forKey: .startedAt)
-        try container.encode(state.dates?.upperBound.description, forKey: .updatedAt)
-        try container.encode(
-            state.dates.map { $0.upperBound.milliseconds(since: $0.lowerBound) },
-            forKey: .durationMilliseconds
-        )
-        try container.encode(truncated(isHistoryCut: history.isCut), forKey: .truncated)
+    /// One object, its members in the order of their names.
+    ///
+    /// - Parameter source: nil: the payload's own members alone.
+    public func write(to writer: inout JSONWriter, source: Source?) {
+        let dates = state.dates
+        let history = state.historyCounts(rules)
+        writer.object { writer in
+            writer.name("account")
+            writer.string(state.attributes.account?.text.string)
+            writer.name("duration_ms")
+            if let dates {
+                writer.number(dates.upperBound.milliseconds(since: dates.lowerBound))
+            } else {
+                writer.null()
+            }
+            writer.name("failed_stages")
+            writer.array(state.failedStages(rules)) { $1.write(to: &$0) }
+            writer.name("inventory_ids")
+            writer.strings(state.attributes.inventoryIDs.texts)
+            writer.name("missing_services")
+            writer.strings(state.missingServices(rules).map(\.string))
+            writer.name("org_id")
+            writer.string(state.attributes.orgID?.text.string)
+            writer.name("outcome")
+            writer.string(state.outcome.name)
+            if let source {
+                writer.name("partition")
+                writer.number(source.partition)
+            }
+            writer.name("payload_id")
+            writer.string(state.id.description)
+            writer.name("reason")
+            if let reason = state.reason(rules) { reason.write(to: &writer) } else { writer.null() }
+            writer.name("recovered_failures")
+            writer.array(state.recoveredFailures(rules).map(state.report)) { $1.write(to: &$0) }
+            writer.name("revision")
+            writer.number(state.revision)
+            if let source {
+                writer.name("served_by")
+                writer.string(source.servedBy)
+            }
+            if showsStages {
+                writer.name("stages")
+                writer.array(stageReports(history.ofStages)) { $1.write(to: &$0) }
+            }
+            if let stalenessRecords = source?.stalenessRecords {
+                writer.name("staleness_records")
+                writer.number(stalenessRecords)
+            }
+            writer.name("started_at")
+            writer.string(dates?.lowerBound.description)
+            writer.name("status")
+            writer.string(state.status(rules).name)
+            writer.name("system_ids")
+            writer.strings(state.attributes.systemIDs.texts)
+            writer.name("truncated")
+            writer.strings(truncated(isHistoryCut: history.isCut))
+            writer.name("updated_at")
+            writer.string(dates?.upperBound.description)
+        }
     }
 
-    private func stageReports(_ history: [PayloadState.Place]) -> [StageReport] {
-        var entryCounts = [Int](repeating: 0, count: state.stages.count)
-        for place in history { entryCounts[place.stage] += 1 }
+    private func stageReports(_ entryCounts: [Int]) -> [StageReport] {
         let handedOver = state.handedOver(rules)
         return state.stages.indices.map { index in
             StageReport(
@@ -82,33 +118,34 @@ public struct PayloadDocument: Sendable, Encodable {
     }
 }
 
-private struct StageReport: Encodable {
+private struct StageReport {
     let stage: Stage
     let current: StatusEntry
     let entries: Int
     let isHandedOver: Bool
 
-    private enum CodingKeys: String, CodingKey {
-        case service, source, status, entries
-        case rawStatus = "raw_status"
-        case statusMessage = "status_msg"
-        case firstDate = "first_date"
-        case lastDate = "last_date"
-        case durationMilliseconds = "duration_ms"
-        case handedOver = "handed_over"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(stage.service.string, forKey: .service)
-        try container.encode(stage.source?.string, forKey: .source)
-        try container.encode(current.status.name, forKey: .status)
-        try container.encode(current.rawStatus.string, forKey: .rawStatus)
-        try container.encode(current.message?.string, forKey: .statusMessage)
-        try container.encode(stage.firstDate.description, forKey: .firstDate)
-        try container.encode(stage.lastDate.description, forKey: .lastDate)
-        try container.encode(stage.lastDate.milliseconds(since: stage.firstDate), forKey: .durationMilliseconds)
-        try container.encode(entries, forKey: .entries)
-        try container.encode(isHandedOver, forKey: .handedOver)
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.name("duration_ms")
+            writer.number(stage.lastDate.milliseconds(since: stage.firstDate))
+            writer.name("entries")
+            writer.number(entries)
+            writer.name("first_date")
+            writer.string(stage.firstDate.description)
+            writer.name("handed_over")
+            writer.bool(isHandedOver)
+            writer.name("last_date")
+            writer.string(stage.lastDate.description)
+            writer.name("raw_status")
+            writer.string(current.rawStatus.string)
+            writer.name("service")
+            writer.string(stage.service.string)
+            writer.name("source")
+            writer.string(stage.source?.string)
+            writer.name("status")
+            writer.string(current.status.name)
+            writer.name("status_msg")
+            writer.string(current.message?.string)
+        }
     }
 }

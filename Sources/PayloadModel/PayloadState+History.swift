@@ -23,8 +23,8 @@ extension PayloadState {
     /// Places of the history's entries, newest first, and whether others were cut.
     func history(_ rules: PayloadRules) -> (places: [Place], isCut: Bool) {
         let all = placesNewestFirst()
+        if isShownWhole(rules) { return (all, trimmedThrough != nil) }
         var shown = newest(of: all, maxEntries: rules.historyMaxEntries, maxBytes: rules.historyMaxBytes)
-        if shown.count == all.count { return (all, trimmedThrough != nil) }
         for (index, stage) in stages.enumerated() {
             shown.insert(Place(stage: index, entry: stage.currentIndex(rules.stageRecovery)))
             if let telling = stage.tellingIndex(rules.stageRecovery) {
@@ -32,6 +32,25 @@ extension PayloadState {
             }
         }
         return (all.filter(shown.contains), trimmedThrough != nil || shown.count < all.count)
+    }
+
+    /// How many entries of each stage the history has, and whether others were cut: without putting them in order, where nothing was.
+    func historyCounts(_ rules: PayloadRules) -> (ofStages: [Int], isCut: Bool) {
+        if isShownWhole(rules) { return (stages.map(\.entries.count), trimmedThrough != nil) }
+        let history = history(rules)
+        var counts = [Int](repeating: 0, count: stages.count)
+        for place in history.places { counts[place.stage] += 1 }
+        return (counts, history.isCut)
+    }
+
+    /// Whether the history has room for all entries that are stored.
+    private func isShownWhole(_ rules: PayloadRules) -> Bool {
+        let count = stages.reduce(0) { $0 + $1.entries.count }
+        return count <= rules.historyMaxEntries && entryBytes <= rules.historyMaxBytes
+    }
+
+    private var entryBytes: Int {
+        stages.reduce(0) { sum, stage in stage.entries.reduce(sum) { $0 + stage.byteCount(of: $1) } }
     }
 
     /// Places of the newest failing entries that their stages have moved on from, newest first. Ignored services do not count.
@@ -147,8 +166,7 @@ extension PayloadState {
         let limit = rules.historyMaxBytes + 2 * PayloadState.marginBytes
         // Nearly always true, and spares the sum: an entry's other texts have less than 1 KiB.
         if entryCount * (rules.statusMessageMaxBytes + 1_024) <= limit { return false }
-        let bytes = stages.reduce(0) { sum, stage in stage.entries.reduce(sum) { $0 + stage.byteCount(of: $1) } }
-        return bytes > limit
+        return entryBytes > limit
     }
 }
 

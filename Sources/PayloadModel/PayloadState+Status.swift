@@ -10,12 +10,13 @@ extension PayloadState {
             // Stages are sorted by service. One service may hold all of them, so each is looked at twice and not in pairs.
             var end = start
             var finished: Timestamp?
-            while end < stages.count && stages[end].service == stages[start].service {
+            repeat {
                 let current = stages[end].current(rules.stageRecovery)
                 if current.status.isTerminal { finished = max(finished ?? current.date, current.date) }
                 end += 1
-            }
-            if let finished {
+            } while end < stages.count && stages[end].service == stages[start].service
+            // Most services have one stage, which nothing was handed over from.
+            if let finished, end > start + 1 {
                 for index in start..<end {
                     let current = stages[index].current(rules.stageRecovery)
                     flags[index] = current.status == .received && current.date <= finished

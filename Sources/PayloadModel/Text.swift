@@ -1,3 +1,5 @@
+import Foundation
+
 /// Text that a producer sent, compared, ordered and hashed by its UTF-8 bytes.
 ///
 /// Swift's `String` compares by canonical equivalence, so two different messages could pass for one. Everything that decides
@@ -22,11 +24,23 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
     }
 
     public static func == (a: Text, b: Text) -> Bool {
-        a.string.utf8.count == b.string.utf8.count && a.string.utf8.elementsEqual(b.string.utf8)
+        a.byteCount == b.byteCount && order(a, b) == 0
     }
 
     public static func < (a: Text, b: Text) -> Bool {
-        a.string.utf8.lexicographicallyPrecedes(b.string.utf8)
+        let order = order(a, b)
+        return order == 0 ? a.byteCount < b.byteCount : order < 0
+    }
+
+    /// Of the bytes that both have: negative, zero or positive. All at once, because this is what folding a message does most.
+    private static func order(_ a: Text, _ b: Text) -> Int32 {
+        var (a, b) = (a.string, b.string)
+        return a.withUTF8 { a in
+            b.withUTF8 { b in
+                guard let first = a.baseAddress, let second = b.baseAddress else { return 0 }
+                return memcmp(first, second, min(a.count, b.count))
+            }
+        }
     }
 
     public func hash(into hasher: inout Hasher) {

@@ -6,7 +6,7 @@ import PayloadModel
 ///
 /// Eight bytes of rank (the lesser, the newer), four of the counted terms' length, the counted terms, the other terms. Equal terms have
 /// equal bytes, and those of an index key begin with them.
-struct PayloadFacets: Equatable {
+package struct PayloadFacets: Equatable {
     let bytes: [UInt8]
 
     enum Field: UInt8 {
@@ -29,7 +29,7 @@ struct PayloadFacets: Equatable {
 
     struct Malformed: Error {}
 
-    init(_ state: PayloadState, rules: PayloadRules) {
+    package init(_ state: PayloadState, rules: PayloadRules) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(256)
         PayloadFacets.appendRank(of: state.updatedAt ?? state.changedAt, to: &bytes)

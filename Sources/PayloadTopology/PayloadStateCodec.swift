@@ -2,12 +2,12 @@ import PayloadModel
 
 /// A payload's state as bytes: `payload_state.proto`, with the time of its timer beside it. Fields are written in the order of their
 /// numbers, and those that have their default value are left out, as protoc's code does it.
-enum PayloadStateCodec {
+package enum PayloadStateCodec {
     typealias Malformed = ProtobufReader.Malformed
 
     // MARK: Writing
 
-    static func encode(_ state: PayloadState, timerAt: Timestamp) -> [UInt8] {
+    package static func encode(_ state: PayloadState, timerAt: Timestamp) -> [UInt8] {
         let stageSizes = state.stages.map(size)
         var writer = ProtobufWriter(capacity: stageSizes.reduce(256) { $0 + $1 + 4 })
         for (stage, size) in zip(state.stages, stageSizes) {

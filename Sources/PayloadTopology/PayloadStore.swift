@@ -39,8 +39,8 @@ public enum PayloadStore {
     }
 
     /// A payload as it is stored.
-    struct Stored {
-        var state: PayloadState
+    package struct Stored {
+        package var state: PayloadState
         var timerAt: Timestamp
         var facets: PayloadFacets
     }
@@ -100,14 +100,14 @@ public enum PayloadStore {
         .store(StoreError(.corruption, path: database.path, "\(what) cannot be read: \(error)"))
     }
 
-    static func decode(_ value: UnsafeRawBufferPointer, id: PayloadID) throws -> Stored {
+    package static func decode(_ value: UnsafeRawBufferPointer, id: PayloadID) throws -> Stored {
         let parts = try split(value)
         let (state, timerAt) = try PayloadStateCodec.decode(parts.state, id: id)
         return Stored(state: state, timerAt: timerAt, facets: try PayloadFacets(parts.facets))
     }
 
     /// - Parameter state: as `PayloadStateCodec` encodes it.
-    static func encode(_ facets: PayloadFacets, _ state: some Collection<UInt8>) -> [UInt8] {
+    package static func encode(_ facets: PayloadFacets, _ state: some Collection<UInt8>) -> [UInt8] {
         var value: [UInt8] = []
         value.reserveCapacity(4 + facets.bytes.count + state.count)
         withUnsafeBytes(of: UInt32(facets.bytes.count).bigEndian) { value.append(contentsOf: $0) }

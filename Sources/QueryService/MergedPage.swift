@@ -86,13 +86,15 @@ struct MergedPage {
 }
 
 extension MergedPage.Part {
-    /// This instance's own page. Throws when it does not encode, which is a fault of the program.
+    /// This instance's own page. Throws when its JSON cannot be read, which is a fault of the program.
     init(_ page: PayloadPage) throws(Problem) {
         do {
-            let objects = try JSONDecoder().decode([JSONValue].self, from: try JSONEncoder().encode(page.items))
+            var writer = JSONWriter()
+            writer.array(page.items) { $1.write(to: &$0) }
+            let objects = try JSONDecoder().decode([JSONValue].self, from: Data(writer.bytes))
             items = try objects.map { try MergedPage.Item($0) }
         } catch {
-            throw Problem(status: .internalServerError, detail: "a payload cannot be written as JSON")
+            throw Problem(status: .internalServerError, detail: "a payload's JSON cannot be read")
         }
         next = page.next
         missing = Set(page.missing)

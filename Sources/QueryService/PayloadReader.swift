@@ -29,7 +29,7 @@ public enum ReadFailure: Error, Sendable {
 }
 
 /// A payload's history and how far behind it may be.
-public struct LocatedStatuses: Sendable, Encodable, Staleable {
+public struct LocatedStatuses: Staleable {
     public let data: [StatusReport]
     public let stalenessRecords: Int64
 
@@ -39,13 +39,20 @@ public struct LocatedStatuses: Sendable, Encodable, Staleable {
         self.stalenessRecords = stalenessRecords
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case data
+    func write(to writer: inout JSONWriter, showsStaleness: Bool) {
+        writer.object { writer in
+            writer.name("data")
+            writer.array(data) { $1.write(to: &$0) }
+            if showsStaleness {
+                writer.name("staleness_records")
+                writer.number(stalenessRecords)
+            }
+        }
     }
 }
 
 /// A payload's document and who answered with it.
-public struct LocatedDocument: Sendable, Encodable, Staleable {
+public struct LocatedDocument: Staleable {
     public let document: PayloadDocument
     public let partition: Int32
     /// The URL of the instance whose store was read.
@@ -61,16 +68,15 @@ public struct LocatedDocument: Sendable, Encodable, Staleable {
         self.stalenessRecords = stalenessRecords
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case partition
-        case servedBy = "served_by"
-    }
-
-    /// One JSON object: the document's own fields, and beside them these two. The staleness is for those who ask for it.
-    public func encode(to encoder: any Encoder) throws {
-        try document.encode(to: encoder)
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(partition, forKey: .partition)
-        try container.encode(servedBy, forKey: .servedBy)
+    /// The document's own members, with the other two beside them.
+    public func write(to writer: inout JSONWriter, showsStaleness: Bool = false) {
+        document.write(
+            to: &writer,
+            source: PayloadDocument.Source(
+                partition: partition,
+                servedBy: servedBy,
+                stalenessRecords: showsStaleness ? stalenessRecords : nil
+            )
+        )
     }
 }

@@ -52,11 +52,16 @@ package struct QueryResponder: HTTPResponder {
         let route = Route(path: request.uri.path)
         var response: Response
         do {
-            // Those of instances are bounded where they begin.
-            if route.isCostly && request.headers[.trackerInstance] == nil {
-                response = try await costly.run { try await answer(request, route, context) }
-            } else {
+            if route.isQuick {
                 response = try await answer(request, route, context)
+            } else {
+                response = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    // Those of instances are bounded where they begin.
+                    if route.isCostly && request.headers[.trackerInstance] == nil {
+                        return try await costly.run { try await answer(request, route, context) }
+                    }
+                    return try await answer(request, route, context)
+                }
             }
         } catch let problem as Problem {
             response = route.response(to: problem)
@@ -142,7 +147,7 @@ package struct QueryResponder: HTTPResponder {
         try await answer(choice, wait: { deadline - .now }) { (takesStale) async throws(ReadFailure) in
             try await document(id, of: choice.orgID, until: deadline, takesStale: takesStale)
         } respond: { found in
-            try choice.json(found)
+            choice.json(found)
         } target: { wait in
             "/v1/payloads/\(segment)?wait=\(wait.wholeMilliseconds)ms\(choice.rest)"
         }
@@ -209,7 +214,7 @@ package struct QueryResponder: HTTPResponder {
         return try await answer(choice, wait: { .zero }) { (takesStale) async throws(ReadFailure) in
             try await statuses(id, of: choice.orgID, limit: limit, takesStale: takesStale)
         } respond: { found in
-            try choice.json(found)
+            choice.json(found)
         } target: { _ in
             "/v1/payloads/\(segment)/statuses?\(limit.map { "limit=\($0)" } ?? "")\(choice.rest)"
         }
@@ -440,8 +445,8 @@ struct InstanceChoice {
         }
     }
 
-    func json(_ answer: some Staleable) throws -> Response {
-        takesStale ? try .json(AnswerWithStaleness(answer: answer)) : try .json(answer)
+    func json(_ answer: some Staleable) -> Response {
+        .json { answer.write(to: &$0, showsStaleness: takesStale) }
     }
 }
 

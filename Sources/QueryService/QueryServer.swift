@@ -97,12 +97,17 @@ public struct QueryServer: Service {
             // Hummingbird tells of its own start and stop; what operators need to know is said by the worker.
             var quiet = logger
             quiet.logLevel = max(logger.logLevel, .warning)
-            let plain = HTTPServerBuilder.http1(
-                configuration: HTTP1Channel.Configuration(
-                    idleTimeout: QueryServer.idleTimeout,
-                    httpDecoderConfiguration: QueryServer.headerLimits
+            let plain = HTTPServerBuilder { responder in
+                ConnectionChannel(
+                    http: HTTP1Channel(
+                        responder: responder,
+                        configuration: HTTP1Channel.Configuration(
+                            idleTimeout: QueryServer.idleTimeout,
+                            httpDecoderConfiguration: QueryServer.headerLimits
+                        )
+                    )
                 )
-            )
+            }
             let overTLS = try configuration.certificate.map {
                 try HTTPServerBuilder.tls(plain, tlsConfiguration: $0.tlsConfiguration)
             }

@@ -2,11 +2,19 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import PayloadModel
 
 extension Response {
     /// An answer as JSON. Throws what `Encodable` throws: a fault of the program, not of the question.
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        Response(status: status, contentType: "application/json; charset=utf-8", body: try encode(value))
+        Response(status: status, contentType: jsonType, body: try encode(value))
+    }
+
+    /// As JSON, for what is asked for often.
+    static func json(_ write: (inout JSONWriter) -> Void) -> Response {
+        var writer = JSONWriter(capacity: 4_096)
+        write(&writer)
+        return Response(status: .ok, contentType: jsonType, body: ByteBuffer(bytes: writer.bytes))
     }
 
     /// A problem, with the headers that its status asks for (RFC 9110, sections 10.2.1, 10.2.3 and 11.6.1).
@@ -31,6 +39,7 @@ extension Response {
         self.init(status: status, headers: [.contentType: contentType], body: ResponseBody(byteBuffer: body))
     }
 
+    private static let jsonType = "application/json; charset=utf-8"
     private static let allowedMethods = "GET, HEAD, OPTIONS"
 
     private static func encode(_ value: some Encodable) throws -> ByteBuffer {

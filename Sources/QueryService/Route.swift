@@ -39,6 +39,14 @@ enum Route {
         }
     }
 
+    /// Whether it may be answered on the event loop of its connection, where it holds up others: it looks at one payload at most.
+    var isQuick: Bool {
+        switch self {
+        case .page, .payload, .statuses, .healthz, .readyz: true
+        default: false
+        }
+    }
+
     /// Whether it looks at many payloads.
     var isCostly: Bool {
         switch self {

@@ -130,7 +130,7 @@ import Testing
     @Test("The history's entries have exactly the contract's keys, null ones too")
     func statuses() throws {
         let payload = try richPayload()
-        let statuses = try JSON(encoding: PayloadDocument.statuses(of: payload.state, limit: nil, rules: payload.rules))
+        let statuses = try payload.statuses()
         #expect(statuses.elements.count == 3)
         for status in statuses.elements { #expect(status.keys == AnswerJSONTests.reportKeys) }
         #expect(statuses[2]?["source"] == .null)

@@ -9,11 +9,6 @@ enum JSON: Hashable, Codable {
     case array([JSON])
     case object([String: JSON])
 
-    /// What `value` encodes to.
-    init(encoding value: some Encodable) throws {
-        self = try JSONDecoder().decode(JSON.self, from: JSONEncoder().encode(value))
-    }
-
     /// What JSON text says.
     init(_ text: [UInt8]) throws { self = try JSONDecoder().decode(JSON.self, from: Data(text)) }
 

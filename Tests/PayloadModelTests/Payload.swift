@@ -80,7 +80,23 @@ struct Payload {
 
     var status: Status { state.status(rules) }
 
-    func document() throws -> JSON { try JSON(encoding: PayloadDocument(state, rules: rules)) }
+    func document() throws -> JSON { try JSON(writtenDocument()) }
+
+    /// The payload's own members alone.
+    func writtenDocument(showsStages: Bool = true) -> [UInt8] {
+        var writer = JSONWriter()
+        PayloadDocument(state, rules: rules, showsStages: showsStages).write(to: &writer, source: nil)
+        return writer.bytes
+    }
+
+    func statuses() throws -> JSON { try JSON(writtenStatuses()) }
+
+    /// The whole history.
+    func writtenStatuses() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.array(PayloadDocument.statuses(of: state, limit: nil, rules: rules)) { $1.write(to: &$0) }
+        return writer.bytes
+    }
 
     /// The history as "service/source word date", newest first.
     func history(limit: Int? = nil) -> [String] {

@@ -11,9 +11,7 @@ import Testing
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let document = try payload.document()
-        let statuses = try JSON(
-            encoding: PayloadDocument.statuses(of: payload.state, limit: nil, rules: payload.rules)
-        )
+        let statuses = try payload.statuses()
         if document.bytes != reference.document.bytes {
             Issue.record("\(comment)\n got: \(document)\nwant: \(reference.document)", sourceLocation: sourceLocation)
         }

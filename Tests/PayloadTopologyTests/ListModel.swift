@@ -7,8 +7,9 @@ struct ListModel {
 
     init(_ states: some Sequence<PayloadState>, rules: PayloadRules) throws {
         for state in states {
-            let json = try JSONEncoder().encode(PayloadDocument(state, rules: rules))
-            guard let document = try JSONSerialization.jsonObject(with: json) as? [String: Any],
+            var writer = JSONWriter()
+            PayloadDocument(state, rules: rules).write(to: &writer, source: nil)
+            guard let document = try JSONSerialization.jsonObject(with: Data(writer.bytes)) as? [String: Any],
                 let updated = (document["updated_at"] as? String).flatMap(Timestamp.init(text:))
             else { throw Unreadable() }
             entries.append((ListPosition(updatedAt: updated, id: state.id), document))

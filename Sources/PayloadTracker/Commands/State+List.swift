@@ -49,7 +49,7 @@ extension State {
                 } while start != nil && items.count < limit
                 return items
             }
-            for item in lines { print(try line(item, settings)) }
+            for item in lines { print(line(item, settings)) }
         }
 
         private func filter() throws(CommandFailure) -> PayloadFilter {
@@ -72,11 +72,11 @@ extension State {
             }
         }
 
-        private func line(_ item: PayloadList.Item, _ settings: Settings) throws -> String {
+        private func line(_ item: PayloadList.Item, _ settings: Settings) -> String {
             let state = item.state
             if json {
                 return String(
-                    decoding: try LocalStores.json(state, item.partition, settings, showsStages: false),
+                    decoding: LocalStores.json(state, item.partition, settings, showsStages: false),
                     as: UTF8.self
                 )
             }
@@ -124,7 +124,7 @@ extension State {
                 return nil
             }
             guard let found else { throw CommandFailure("no payload \(id) is in the local stores", exitCode: 4) }
-            let document = try LocalStores.json(found.state, found.partition, settings, showsStages: true)
+            let document = Data(LocalStores.json(found.state, found.partition, settings, showsStages: true))
             if json {
                 FileHandle.standardOutput.write(document + Data("\n".utf8))
             } else {
@@ -165,14 +165,14 @@ private enum LocalStores {
         _ partition: Int32,
         _ settings: Settings,
         showsStages: Bool
-    ) throws -> Data {
+    ) -> [UInt8] {
         let located = LocatedDocument(
             document: PayloadDocument(state, rules: settings.rules, showsStages: showsStages),
             partition: partition,
             servedBy: "\(settings.stateDir)/\(settings.applicationID)"
         )
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(located)
+        var writer = JSONWriter()
+        located.write(to: &writer)
+        return writer.bytes
     }
 }
