@@ -16,8 +16,10 @@ enum ConnectionFailure {
     }
 
     /// BoringSSL tells causes apart by the names in its text only.
-    private static func reason(ofHandshake cause: String) -> String {
-        if cause.contains("CERTIFICATE_VERIFY_FAILED") {
+    private static func reason(ofHandshake cause: String) -> String? {
+        // The other end has gone: it may be starting again.
+        if cause.contains("eofDuringHandshake") || cause.contains("EOF during handshake") { return nil }
+        return if cause.contains("CERTIFICATE_VERIFY_FAILED") {
             "shows a certificate that has expired or is from no authority trusted here: http.tls.ca-file names the authorities"
         } else if cause.contains("WRONG_VERSION_NUMBER") || cause.contains("HTTP_REQUEST") {
             "does not speak TLS: does it want http?"

@@ -51,10 +51,13 @@ extension QueryResponder {
             }
         }
         return ResponseBody { writer in
-            try await withGracefulShutdownHandler {
-                try await QueryResponder.send(subscription, filter, to: &writer, channel)
-            } onGracefulShutdown: {
-                subscription.end()
+            // A stream has much to do at times, and would hold up the other connections of its event loop.
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                try await withGracefulShutdownHandler {
+                    try await QueryResponder.send(subscription, filter, to: &writer, channel)
+                } onGracefulShutdown: {
+                    subscription.end()
+                }
             }
             try await writer.finish(nil)
         }

@@ -52,6 +52,7 @@ package struct QueryResponder: HTTPResponder {
         let route = Route(path: request.uri.path)
         var response: Response
         do {
+            try admit(request, route, context)
             if route.isQuick {
                 response = try await answer(request, route, context)
             } else {
@@ -80,6 +81,20 @@ package struct QueryResponder: HTTPResponder {
         return head
     }
 
+    /// Counts a client's request: before anything is judged, so that guesses of tokens and of the instances' secret count, too.
+    private func admit(_ request: Request, _ route: Route, _ context: Context) throws(Problem) {
+        guard let rates else { return }
+        let claimsInstance = request.headers[.trackerInstance] != nil
+        if claimsInstance {
+            let origin = try? RequestOrigin(request.headers, secret: peers?.secret, isOpen: false)
+            if origin == .instance { return }
+        }
+        let known = tokens?.client(request.headers)
+        let isGuess = claimsInstance || route.scope != nil && tokens != nil && known == nil
+        guard isGuess || route.isLimited else { return }
+        try rates.admit(known ?? RequestRates.Client(context.channel.remoteAddress))
+    }
+
     func answer(_ request: Request, _ route: Route, _ context: Context) async throws -> Response {
         switch request.method {
         case .get, .head: break
@@ -91,10 +106,6 @@ package struct QueryResponder: HTTPResponder {
             throw Problem.badRequest("path and query have more than \(QueryResponder.maxTargetBytes) bytes")
         }
         let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: tokens == nil && rates == nil)
-        if let rates, origin == .client, route.isLimited {
-            // Before the token is judged, so that guesses count, too.
-            try rates.admit(tokens?.client(request.headers) ?? RequestRates.Client(context.channel.remoteAddress))
-        }
         let access = try access(to: route, request.headers, origin)
         let query = request.uri.query
         switch route {

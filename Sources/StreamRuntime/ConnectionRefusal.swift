@@ -1,7 +1,7 @@
 /// Why a broker that answers does not let a client in, or is not trusted by it, out of a log line of librdkafka.
 ///
 /// The library has error events with codes for it, but tells them only to clients that are polled, which is none before the topics are known.
-struct ConnectionRefusal: Equatable {
+struct ConnectionRefusal: Hashable {
     /// Without the broker, the time that it took and the count of repetitions, so that one cause reads the same each time.
     let reason: String
 

@@ -16,6 +16,7 @@ public final class PartitionOwnership: Sendable {
         /// Since the last question there has been a rebalance.
         var isOutdated = false
         var isFailing = false
+        var isStopped = false
         /// The embedded broker describes no groups.
         var isSupported = true
         var own: StreamInstance?
@@ -63,6 +64,14 @@ public final class PartitionOwnership: Sendable {
 
     func started(as instance: StreamInstance) { state.withLock { $0.own = instance } }
 
+    /// Nobody asks from now on.
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            state.refresh?.cancel()
+        }
+    }
+
     /// Called in a rebalance, when the group has agreed on a new assignment. Does not wait.
     func rebalanced() {
         state.withLock { state in
@@ -74,22 +83,23 @@ public final class PartitionOwnership: Sendable {
     /// Nil: it is not the time to ask.
     private func startRefresh(_ state: inout State, isPatient: Bool) -> Task<Void, Never>? {
         let wait = state.nextQuestion - .now
-        // One that waits after a failure waits for longer than anybody who asks.
-        if let running = state.refresh, wait <= .zero || !state.isFailing { return running }
         if wait > .zero && (!isPatient || state.isFailing) { return nil }
         return startRefresh(&state, after: wait)
     }
 
     private func startRefresh(_ state: inout State, after wait: Duration) -> Task<Void, Never>? {
-        guard state.isSupported else { return nil }
+        guard state.isSupported, !state.isStopped else { return nil }
         if state.refresh == nil { state.refresh = Task { await self.refresh(after: wait) } }
         return state.refresh
     }
 
     private func refresh(after wait: Duration) async {
-        // Nobody cancels it; if someone did, it would ask sooner.
         if wait > .zero { try? await Task.sleep(for: wait) }
-        state.withLock { $0.isOutdated = false }
+        let isStopped = state.withLock { state in
+            state.isOutdated = false
+            return state.isStopped
+        }
+        if isStopped { return }
         let answer = await onOwnThread("ownership") { [describe] in
             Result { () throws(KafkaError) in try describe() }
         }

@@ -144,8 +144,8 @@ final class StandbyThread {
                 case .kafka(let reason) where reason.kind == .retriable:
                     logger.debug("\(task.id): cannot stand by yet: \(reason)")
                 case .store(let reason) where reason.kind == .corruption && rebuild(task, reason): break
-                case .store, .incompatible: setAside(task, error)
-                case .kafka, .stopped, .fenced, .refusedSettings: throw error
+                case .store, .incompatible, .refusedSettings: setAside(task, error)
+                case .kafka, .stopped, .fenced: throw error
                 }
             }
         }
@@ -211,7 +211,8 @@ final class StandbyThread {
 
     /// Begins a damaged store anew. Returns whether that was possible.
     private func rebuild(_ task: StreamTask, _ error: StoreError) -> Bool {
-        guard error.path == application.stores.path(task.id) else { return false }
+        // Of one that could not be opened, another thread may have the store by now.
+        guard tasks[task.id] === task, error.path == application.stores.path(task.id) else { return false }
         logger.error("\(task.id): \(error); rebuilding the standby's store from the changelog")
         drop(task)
         application.standbys.remove(task.id)

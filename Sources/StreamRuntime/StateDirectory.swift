@@ -66,8 +66,9 @@ final class StateDirectory: Sendable {
 
     /// Foundation's own words would be a number.
     private static func reason(_ path: String, _ error: any Error) -> String {
-        var existing = URL(filePath: path).absoluteURL
-        while !FileManager.default.fileExists(atPath: existing.path), existing.path != "/" {
+        // Without `..`, which would be taken for a name that can be left out.
+        var existing = URL(filePath: path).standardizedFileURL
+        while !FileManager.default.fileExists(atPath: existing.path), existing.pathComponents.count > 1 {
             existing.deleteLastPathComponent()
         }
         var isDirectory: ObjCBool = false
@@ -107,13 +108,13 @@ final class StateDirectory: Sendable {
         }
     }
 
-    /// Deletes a store's directory, which nobody has open, whatever is in it.
+    /// Deletes a store's directory, which nobody has open, whatever is in it. Throws `.store` for what is wrong with the disk.
     func delete(_ store: String) throws(StreamError) {
         guard FileManager.default.fileExists(atPath: store) else { return }
         do {
             try FileManager.default.removeItem(atPath: store)
         } catch {
-            throw StateDirectory.unusable(store, error)
+            throw .store(StoreError(.io, path: store, "it cannot be deleted: \(StateDirectory.reason(store, error))"))
         }
     }
 

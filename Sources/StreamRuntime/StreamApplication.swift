@@ -111,6 +111,7 @@ public final class StreamApplication: Sendable {
             }
             return failure
         }
+        ownership.stop()
         await onOwnThread("stores") { state.stores.closeAll() }
         if let failure { throw failure }
     }

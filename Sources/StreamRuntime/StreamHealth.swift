@@ -31,11 +31,14 @@ public final class StreamHealth: Sendable {
         /// Why the state directory cannot be opened yet.
         var stateProblem: String?
         /// The last one that was told, and when.
-        var refusal: (told: ConnectionRefusal, at: Double)?
+        /// When each was told, in monotonic seconds.
+        var refusals: [ConnectionRefusal: Double] = [:]
     }
 
     /// Every client tries again and again, and each time it is refused.
     private static let refusalSeconds = 300.0
+    /// A reason may hold anything, such as a time.
+    private static let maxRefusals = 8
 
     /// A thread that shows no progress for this long is stalled. Waiting for a broker counts as progress.
     private static let stallSeconds = 60.0
@@ -105,14 +108,13 @@ public final class StreamHealth: Sendable {
         }
     }
 
-    /// Whether the refusal is another than the last one that was told, or that was told long ago.
+    /// Whether the refusal has not been told for long, and is not one of very many.
     func isNews(_ refusal: ConnectionRefusal) -> Bool {
         state.withLock { state in
             let now = monotonicSeconds()
-            if let last = state.refusal, last.told == refusal, now - last.at < StreamHealth.refusalSeconds {
-                return false
-            }
-            state.refusal = (refusal, now)
+            state.refusals = state.refusals.filter { now - $0.value < StreamHealth.refusalSeconds }
+            guard state.refusals[refusal] == nil, state.refusals.count < StreamHealth.maxRefusals else { return false }
+            state.refusals[refusal] = now
             return true
         }
     }

@@ -61,7 +61,8 @@ public struct TopicInspector: Sendable {
                     problems(of: topic, metadata, report.configuration ?? [:])
                     + mismatches.filter { $0.changelog == topic.name }.map(\.problem)
             } else {
-                report.problems = ["topic \(topic.name) does not exist; --create makes it"]
+                let unless = topic.role == .input ? ", unless --except-input leaves it to its owner" : ""
+                report.problems = ["topic \(topic.name) does not exist; --create makes it\(unless)"]
             }
             reports.append(report)
         }

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import NIOCore
+import PayloadModel
 import Testing
 
 @testable import QueryService
@@ -40,12 +41,48 @@ struct RequestRatesTests {
             #expect(refused.headers[.retryAfter] == "1")
             #expect(refused.headers[.contentType] == "application/problem+json")
             let instance: HTTPFields = [.trackerInstance: "two", .trackerSecret: Self.secret]
-            for target in ["/healthz", "/readyz", "/metrics", "/v1/payloads/abc"] {
+            for (target, headers) in [
+                ("/healthz", [:]), ("/readyz", [:]), ("/metrics", [:]), ("/v1/payloads/abc", instance),
+            ] {
                 for _ in 0..<20 {
-                    let status = try await http.execute(uri: target, method: .get, headers: instance) { $0.status }
+                    let status = try await http.execute(uri: target, method: .get, headers: headers) { $0.status }
                     #expect(status == .ok)
                 }
             }
+        }
+    }
+
+    @Test("a question of payload-tracker-go's clients is one request, however many it takes to answer it")
+    func compatible() async throws {
+        let lists = StubLists(try (0..<20).map { .failedUpload(try PayloadID(normalizing: "payload-\($0)")) })
+        try await Endpoint(lists: lists, rateLimit: 1).server.application.test(.router) { http in
+            let answer = try await http.execute(uri: "/api/v1/statuses?service=puptoo", method: .get) { $0 }
+            #expect(answer.status == .ok)
+        }
+    }
+
+    @Test(
+        "guesses count wherever they are judged: of a token for metrics, of the instances' secret at a probe",
+        arguments: [
+            ("/metrics", [.authorization: "Bearer a-guess-000000000"], .unauthorized),
+            ("/healthz", [.trackerInstance: "two", .trackerSecret: "a-guess"], .forbidden),
+        ] as [(String, HTTPFields, HTTPResponse.Status)]
+    )
+    func guesses(_ target: String, _ headers: HTTPFields, _ refusal: HTTPResponse.Status) async throws {
+        let peers = Peers(
+            directory: StubDirectory([[3: .one]]),
+            client: StubPeerClient([:]),
+            secret: PeerSecret(Self.secret)
+        )
+        let tokens = try AccessTokens(Self.tokens.map { "\($0) metrics" }.joined(separator: "\n"))
+        try await Endpoint(peers: peers, tokens: tokens, rateLimit: 1).server.application.test(.router) { http in
+            var answers: [HTTPResponse.Status] = []
+            for _ in 0..<60 where answers.last != .tooManyRequests {
+                answers.append(try await http.execute(uri: target, method: .get, headers: headers) { $0.status })
+            }
+            #expect(answers.last == .tooManyRequests && Set(answers.dropLast()) == [refusal])
+            let known = Self.headers(Self.tokens[0])
+            #expect(try await http.execute(uri: "/metrics", method: .get, headers: known) { $0.status } == .ok)
         }
     }
 

@@ -44,8 +44,11 @@ import Testing
         }
     }
 
-    @Test("where the system makes no directories, it says which one that is")
-    func system() throws {
-        #expect(try refusal("/proc/payload-tracker").contains("/proc"))
+    @Test(
+        "where the system makes no directories, it says which one that is",
+        arguments: ["/proc/payload-tracker", "/proc/none/../payload-tracker", "/proc/none/../../proc/x"]
+    )
+    func system(_ path: String) throws {
+        #expect(try refusal(path).contains("/proc"))
     }
 }

@@ -108,7 +108,9 @@ def page_keeps_text_text(context: Context) -> None:
         checks.that("\u202e" not in browser.text(), "a character that turns the direction of writing is on the page")
         check_untouched(checks, browser, "the payload")
         # By its inventory id, which has spaces and all else that an address may not have.
-        browser.evaluate("[...document.querySelectorAll('.ids a')].find((link) => link.text.includes('javascript:')).click()")
+        browser.evaluate(
+            "[...document.querySelectorAll('.ids a')].find((link) => link.text.includes('javascript:')).click()"
+        )
         browser.wait_for(f"{TITLE}.startsWith('Payloads with this inventory id')", "the payloads of its inventory id")
         check_untouched(checks, browser, "the payloads of an inventory id")
         check_partitions(checks, browser)
@@ -145,7 +147,14 @@ def check_partitions(checks: Checks, browser: Browser) -> None:
             for name, lag, complete in copies
         ],
     }
-    silent = running | {"partition": 1, "state": None, "position": None, "end_offset": None, "lag": None, "standbys": []}
+    silent = running | {
+        "partition": 1,
+        "state": None,
+        "position": None,
+        "end_offset": None,
+        "lag": None,
+        "standbys": [],
+    }
     answer = json.dumps({"data": [running, silent], "input": []})
     browser.evaluate(
         "window.asked = window.fetch; window.fetch = (path, options) => String(path).endsWith('v1/partitions')"
@@ -157,7 +166,13 @@ def check_partitions(checks: Checks, browser: Browser) -> None:
         " && document.querySelector('#partitions').innerText",
         "the standbys",
     )
-    told = ("3 standbys, 2 complete: 1,234 records behind", "tracker-0", "stands by, up to date", "1,234 behind", "silent")
+    told = (
+        "3 standbys, 2 complete: 1,234 records behind",
+        "tracker-0",
+        "stands by, up to date",
+        "1,234 behind",
+        "silent",
+    )
     for words in (*told, "7 to go until it can answer", "<script>"):
         checks.that(words in text, f"the partitions do not show {words!r} but {text!r}")
     for size in ((1400, 1000, False), PHONE):

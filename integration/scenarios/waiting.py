@@ -19,6 +19,7 @@ from tracker import Tracker
 WAITERS = 2_000
 MOST_CPU_SHARE = 0.2
 LOOK_SECONDS = 5
+STEADY_SECONDS = 20
 
 
 @scenario()
@@ -61,9 +62,11 @@ async def wait_for_all(app: App, trackers: list[Tracker], payload_ids: list[str]
 
 
 async def until_steady(trackers: list[Tracker]) -> None:
-    """Until nobody is being connected any more, which takes longer on a machine that has other things to do."""
+    """Until nobody is being connected any more, which takes longer on a machine that has other things to do; not for so long that the first
+    have waited for their minute."""
     before = -1
-    while (now := sum(map(open_files, trackers))) != before:
+    deadline = time.monotonic() + STEADY_SECONDS
+    while (now := sum(map(open_files, trackers))) != before and time.monotonic() < deadline:
         before = now
         await asyncio.sleep(1)
 

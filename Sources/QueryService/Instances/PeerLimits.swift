@@ -9,8 +9,8 @@ final class PeerLimits: Sendable {
 
     static let maxQuick = 256
     /// Of those that wait for an outcome, up to a minute each. There may be thousands, and they cost little but a connection: two instances
-    /// with as many as they may have leave the third some of those that it takes.
-    static let maxWaiting = 1_536
+    /// with as many as they may have leave the third 512 of the 3,072 that it takes.
+    static let maxWaiting = 1_280
     private let counts = Mutex<[String: Count]>([:])
 
     /// Whether one more may start; then it has to `end`.
