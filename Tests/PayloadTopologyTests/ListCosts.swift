@@ -10,7 +10,7 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
     Int($0)
 }
 
-/// A benchmark and no test: what lists and their index cost, over stores of the sizes that the environment variable LIST_COSTS names.
+/// A benchmark and no test: what lists, lookups and the index cost, over stores of the sizes that the environment variable LIST_COSTS names.
 ///
 ///     LIST_COSTS=10000,100000,1000000 swift test -c release -Xswiftc -enable-testing --filter ListCosts
 @Suite(.serialized, .enabled(if: !sizes.isEmpty, "LIST_COSTS names sizes")) struct ListCosts {
@@ -42,6 +42,30 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
                 }
             }
             print("  \(name): \(ListCosts.microseconds(time, per: repetitions)) µs for \(items) items")
+        }
+        try lookups(store, payloads)
+    }
+
+    /// Of payloads all over the store, each once, so that more of a small store is in the cache.
+    private func lookups(_ store: Database, _ payloads: Int) throws {
+        let count = 2_000
+        let known = try (0..<count).map { try ListCosts.id($0 * (payloads / count)) }
+        let unknown = try (0..<count).map { try ListCosts.id(payloads + $0) }
+        var found = 0
+        let looks: [(String, [PayloadID], (PayloadState) -> Int)] = [
+            ("a lookup", known, { ListCosts.json($0).isEmpty ? 0 : 1 }),
+            (
+                "a page of a history", known,
+                { PayloadDocument.statuses(of: $0, limit: 10, rules: ListCosts.rules).count }
+            ),
+            ("a lookup of what is not there", unknown, { _ in 1 }),
+        ]
+        for (name, ids, look) in looks {
+            found = 0
+            let time = try ListCosts.seconds {
+                for id in ids { found += try PayloadStore.payload(id, in: store).map(look) ?? 0 }
+            }
+            print("  \(name): \(ListCosts.microseconds(time, per: count)) µs, \(found) of \(count) found")
         }
     }
 
@@ -99,6 +123,12 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
             }
         }
         return (messages, seconds)
+    }
+
+    private static func json(_ state: PayloadState) -> [UInt8] {
+        var writer = JSONWriter()
+        PayloadDocument(state, rules: rules).write(to: &writer, source: nil)
+        return writer.bytes
     }
 
     private static func message(_ id: PayloadID, _ step: Int) -> StatusMessage {
