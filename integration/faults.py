@@ -15,16 +15,16 @@ from random import Random
 
 import brokers
 import invariants
-from brokers import CAPABILITIES, Broker, BrokerFailed
-from checks import SHOWN
+from brokers import CAPABILITIES, Broker
 from disk import CannotMount, SmallDisk
 from fleet import Fleet
 from invariants import Verdict
+from judged import Clock, judge
 from link import Link
 from load import MESSAGES_OF_A_PAYLOAD, Load, traffic
 from scenarios import Context
 from storm import FAULTS, DiskFull, Fault, SlowBroker, Stage, Storm
-from tracker import TrackerFailed, newest_executable
+from tracker import newest_executable
 
 # Short, so that a run meets many timers, and longer than a kill holds a worker up, so that they do not all fire late.
 TIMERS = {"completion_settle": "4s", "stall_after": "8s"}
@@ -130,19 +130,7 @@ def refusal(kinds: list[type[Fault]], broker: Broker, directory: Path) -> str | 
     return None
 
 
-def report(verdicts: list[Verdict]) -> int:
-    """Prints the verdicts; how many are bad."""
-    for verdict in verdicts:
-        print(f"{'FAIL' if verdict.problems else 'pass'}  {verdict.invariant}: {verdict.numbers}")
-        for problem in verdict.problems[:SHOWN]:
-            print("\n".join(f"      {line}" for line in problem.splitlines()))
-        if len(verdict.problems) > SHOWN:
-            print(f"      and {len(verdict.problems) - SHOWN} more")
-    return sum(bool(verdict.problems) for verdict in verdicts)
-
-
-def run_and_report(options: argparse.Namespace, broker: Broker, directory: Path) -> tuple[int, int]:
-    """How many invariants hold, and how many do not; a run that does not get to its end is one that does not."""
+def run_and_tell(options: argparse.Namespace, broker: Broker, directory: Path) -> list[Verdict]:
     executable = (options.executable or newest_executable()).resolve()
     settings = dict(item.split("=", 1) for item in options.set)
     context = Context(broker, executable, directory / "run", Random(options.seed), settings)
@@ -158,17 +146,9 @@ def run_and_report(options: argparse.Namespace, broker: Broker, directory: Path)
     print(f"{executable} on {broker.kind} at {broker.bootstrap}, seed {options.seed}")
     instances = ", then ".join(map(str, plan.instances))
     print(f"{plan.messages:,} messages at {plan.rate:g}/s; {instances} instances, {options.members} members\n")
-    began = time.monotonic()
-    tell = lambda text: print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
-    try:
-        storm, verdicts = run(context, plan, tell)
-    except (TrackerFailed, BrokerFailed) as failure:
-        print(f"FAIL  the run did not get to its end: {failure}")
-        return 0, 1
-    print()
-    print("\n".join(invariants.recovery_lines(storm.recoveries)) + "\n")
-    failed = report(verdicts)
-    return len(verdicts) - failed, failed
+    storm, verdicts = run(context, plan, Clock().tell)
+    print("\n" + "\n".join(invariants.recovery_lines(storm.recoveries)))
+    return verdicts
 
 
 def main() -> int:
@@ -180,20 +160,7 @@ def main() -> int:
     if reason:
         brokers.remove(directory)
         sys.exit(reason)
-    try:
-        broker.start()
-        passed, failed = run_and_report(options, broker, directory)
-    except BrokerFailed as failure:
-        print(f"the broker failed: {failure}")
-        passed, failed = 0, 1
-    finally:
-        broker.stop()
-    if failed or options.keep:
-        print(f"logs and state: {directory}")
-    else:
-        brokers.remove(directory)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return judge(broker, directory, options.keep, lambda: run_and_tell(options, broker, directory))
 
 
 if __name__ == "__main__":

@@ -16,16 +16,16 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-import brokers
 import invariants
-from brokers import Broker, BrokerFailed, KafkaBroker
+from brokers import Broker, KafkaBroker
 from checks import Checks
-from faults import SECONDS_OF_A_PAYLOAD, report
+from faults import SECONDS_OF_A_PAYLOAD
 from fleet import Fleet, Instance
 from invariants import Verdict
+from judged import Clock, judge
 from load import MESSAGES_OF_A_PAYLOAD, Load, traffic
 from scenarios import Context
-from tracker import TrackerFailed, newest_executable
+from tracker import newest_executable
 
 TIMERS = {"completion_settle": "10s", "stall_after": "30s"}
 PARTITIONS = 6
@@ -233,28 +233,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     directory = Path(tempfile.mkdtemp(prefix="payload-tracker-soak-"))
     broker = KafkaBroker(directory / "kafka")
-    began = time.monotonic()
-    tell = lambda what: print(f"{time.monotonic() - began:7.1f} s  {what}", flush=True)
-    failed, verdicts = 1, []
-    try:
-        broker.start()
+
+    def run_and_tell() -> list[Verdict]:
         executable = (options.executable or newest_executable()).resolve()
         settings = dict(item.split("=", 1) for item in options.set)
         print(f"{executable} on {broker.kind} at {broker.bootstrap}, seed {options.seed}\n", flush=True)
         context = Context(broker, executable, directory / "run", Random(options.seed), settings)
-        verdicts = run(context, options, broker, tell)
-        print()
-        failed = report(verdicts)
-    except (TrackerFailed, BrokerFailed) as failure:
-        print(f"FAIL  the run did not get to its end: {failure}")
-    finally:
-        broker.stop()
-    if failed or options.keep:
-        print(f"logs and state: {directory}")
-    else:
-        brokers.remove(directory)
-    print(f"{len(verdicts) - failed if verdicts else 0} passed, {failed} failed")
-    return 1 if failed else 0
+        return run(context, options, broker, Clock().tell)
+
+    return judge(broker, directory, options.keep, run_and_tell)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from random import Random
 
 import brokers
 import invariants
-from brokers import Broker, BrokerFailed
 from checks import Checks
-from faults import SECONDS_OF_A_PAYLOAD, START_SECONDS, TIMERS, report
+from faults import SECONDS_OF_A_PAYLOAD, START_SECONDS, TIMERS
 from fleet import Fleet, restores_in
 from invariants import Verdict
+from judged import Clock, judge
 from load import MESSAGES_OF_A_PAYLOAD, Load, traffic
 from scenarios import Context
-from tracker import TrackerFailed, newest_executable
+from tracker import newest_executable
 
 PARTITIONS = 6
 GUARANTEES = ("at_least_once", "exactly_once")
@@ -88,28 +88,15 @@ def main() -> int:
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     directory = Path(tempfile.mkdtemp(prefix="payload-tracker-upgrade-"))
-    broker: Broker = brokers.choose(options.bootstrap, "kafka", directory)
-    began = time.monotonic()
-    tell = lambda text: print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
-    failed, verdicts = 1, []
-    try:
-        broker.start()
+    broker = brokers.choose(options.bootstrap, "kafka", directory)
+
+    def run_and_tell() -> list[Verdict]:
         executable = (options.executable or newest_executable()).resolve()
         print(f"from {options.before} to {executable} on {broker.kind} at {broker.bootstrap}, seed {options.seed}\n")
         context = Context(broker, executable, directory / "run", Random(options.seed), {})
-        verdicts = run(context, options, tell)
-        print()
-        failed = report(verdicts)
-    except (TrackerFailed, BrokerFailed) as failure:
-        print(f"FAIL  the run did not get to its end: {failure}")
-    finally:
-        broker.stop()
-    if failed or options.keep:
-        print(f"logs and state: {directory}")
-    else:
-        brokers.remove(directory)
-    print(f"{len(verdicts) - failed if verdicts else 0} passed, {failed} failed")
-    return 1 if failed else 0
+        return run(context, options, Clock().tell)
+
+    return judge(broker, directory, options.keep, run_and_tell)
 
 
 if __name__ == "__main__":
