@@ -30,7 +30,6 @@ public final class StreamHealth: Sendable {
         var isBrokerReachable = true
         /// Why the state directory cannot be opened yet.
         var stateProblem: String?
-        /// The last one that was told, and when.
         /// When each was told, in monotonic seconds.
         var refusals: [ConnectionRefusal: Double] = [:]
     }
