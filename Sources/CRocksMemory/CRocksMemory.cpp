@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/write_buffer_manager.h>
 
@@ -83,6 +84,10 @@ crocks_counters crocks_counters_read(const rocksdb_options_t* options) {
     return counters;
 }
 
+void crocks_memtable_expect_sorted(rocksdb_options_t* options) {
+    options->rep.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+}
+
 namespace {
 class NoLog final : public rocksdb::Logger {
   public:
@@ -127,6 +132,8 @@ void crocks_counters_enable(rocksdb_options_t*) {}
 crocks_counters crocks_counters_read(const rocksdb_options_t*) {
     return {};
 }
+
+void crocks_memtable_expect_sorted(rocksdb_options_t*) {}
 
 void crocks_log_disable(rocksdb_options_t*) {}
 

@@ -39,7 +39,9 @@ public struct JSONWriter {
         guard var string else { return null() }
         separate()
         bytes.append(UInt8(ascii: "\""))
-        string.withUTF8 { appendEscaped($0) }
+        string.withUTF8 { text in
+            if JSONWriter.needsEscape(text) { appendEscaped(text) } else { bytes.append(contentsOf: text) }
+        }
         bytes.append(UInt8(ascii: "\""))
         needsComma = true
     }
@@ -48,7 +50,7 @@ public struct JSONWriter {
 
     public mutating func number(_ number: some FixedWidthInteger) {
         separate()
-        bytes.append(contentsOf: "\(number)".utf8)
+        bytes.append(contentsOf: number.description.utf8)
         needsComma = true
     }
 
@@ -79,10 +81,19 @@ public struct JSONWriter {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
     }
 
+    private static func needsEscape(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5c }
+
+    private static func needsEscape(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var needed: UInt8 = 0
+        // Without a way out, so that many bytes are looked at at once.
+        for byte in text { needed |= needsEscape(byte) ? 1 : 0 }
+        return needed != 0
+    }
+
     /// Runs of bytes that need no escape are copied at once.
     private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
         var start = 0
-        for (index, byte) in text.enumerated() where byte < 0x20 || byte == 0x22 || byte == 0x5c {
+        for (index, byte) in text.enumerated() where JSONWriter.needsEscape(byte) {
             bytes.append(contentsOf: text[start..<index])
             appendEscape(of: byte)
             start = index + 1

@@ -28,21 +28,22 @@ public struct OutcomeEvent: Hashable, Sendable {
         orgID = state.attributes.orgID?.text.string
         inventoryIDs = state.attributes.inventoryIDs.texts
         systemIDs = state.attributes.systemIDs.texts
-        reason = state.reason(rules)
         failedStages = state.failedStages(rules)
+        reason = state.reason(failedStages, rules)
         recoveredFailures = state.recoveredFailures(rules).map(state.report)
         missingServices = state.missingServices(rules).map(\.string)
-        services = Set(state.stages.map(\.service)).sorted().map(\.string)
-        startedAt = state.dates?.lowerBound ?? emittedAt
-        endedAt = state.dates?.upperBound ?? emittedAt
+        services = state.services
+        let dates = state.dates
+        startedAt = dates?.lowerBound ?? emittedAt
+        endedAt = dates?.upperBound ?? emittedAt
         self.emittedAt = emittedAt
     }
 
     /// Unique per payload and revision: a repeated event has the same.
-    public var id: String { "\(payloadID):\(revision)" }
+    public var id: String { payloadID.description + ":" + revision.description }
 
     /// `payload-completed`, `payload-failed` or `payload-stalled`.
-    public var type: String { "payload-\(outcome.name)" }
+    public var type: String { "payload-" + outcome.name }
 
     /// The event as it is told, its members in the order of their names.
     public var json: [UInt8] {

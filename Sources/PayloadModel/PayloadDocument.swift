@@ -41,6 +41,7 @@ public struct PayloadDocument: Sendable {
     public func write(to writer: inout JSONWriter, source: Source?) {
         let dates = state.dates
         let history = state.historyCounts(rules)
+        let failedStages = state.failedStages(rules)
         writer.object { writer in
             writer.name("account")
             writer.string(state.attributes.account?.text.string)
@@ -51,7 +52,7 @@ public struct PayloadDocument: Sendable {
                 writer.null()
             }
             writer.name("failed_stages")
-            writer.array(state.failedStages(rules)) { $1.write(to: &$0) }
+            writer.array(failedStages) { $1.write(to: &$0) }
             writer.name("inventory_ids")
             writer.strings(state.attributes.inventoryIDs.texts)
             writer.name("missing_services")
@@ -67,7 +68,7 @@ public struct PayloadDocument: Sendable {
             writer.name("payload_id")
             writer.string(state.id.description)
             writer.name("reason")
-            if let reason = state.reason(rules) { reason.write(to: &writer) } else { writer.null() }
+            if let reason = state.reason(failedStages, rules) { reason.write(to: &writer) } else { writer.null() }
             writer.name("recovered_failures")
             writer.array(state.recoveredFailures(rules).map(state.report)) { $1.write(to: &$0) }
             writer.name("revision")

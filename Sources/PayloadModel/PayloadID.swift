@@ -1,5 +1,5 @@
 /// A payload's id, normalised (contract, section 2): trimmed, and a UUID in any form as 32 lower-case hex digits.
-public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
+public struct PayloadID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Nearly every id is a UUID: kept as its 128 bits it needs no allocation and hashes fast.
     private enum Form: Hashable, Sendable {
         case uuid(high: UInt64, low: UInt64)
@@ -23,11 +23,14 @@ public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    private init(form: Form) { self.form = form }
+
     /// Normalises an id in any form that a producer or a person may give it.
     public init(normalizing raw: String) throws(Refusal) {
         let trimmed = raw.trimmingWhitespace()
         if trimmed.isEmpty { throw .missing }
-        if let (high, low) = PayloadID.uuid(trimmed) {
+        var text = trimmed
+        if let (high, low) = text.withUTF8({ PayloadID.uuid(UnsafeRawBufferPointer($0)) }) {
             form = .uuid(high: high, low: low)
             return
         }
@@ -36,6 +39,15 @@ public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
             throw .bad("the payload id has \(trimmed.utf8.count) bytes, more than \(PayloadID.maxBytes)")
         }
         form = .text(Text(trimmed))
+    }
+
+    /// The same from the bytes of a JSON string, of which no `String` is made where they are a UUID.
+    init(normalizing raw: RawText) throws(Refusal) {
+        if let (high, low) = PayloadID.uuid(raw.bytes) {
+            self.init(form: .uuid(high: high, low: low))
+        } else {
+            try self.init(normalizing: raw.string)
+        }
     }
 
     public var description: String {
@@ -47,6 +59,14 @@ public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
             }
         case .text(let text): text.string
         }
+    }
+
+    /// The order of the ids' bytes.
+    public static func < (a: PayloadID, b: PayloadID) -> Bool {
+        if case .uuid(let highA, let lowA) = a.form, case .uuid(let highB, let lowB) = b.form {
+            return (highA, lowA) < (highB, lowB)
+        }
+        return Text(a.description) < Text(b.description)
     }
 
     /// The normalised id's UTF-8, which is its key in topics and in the store.
@@ -64,46 +84,60 @@ public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Eight digits, then dashes at the four usual places or at none, in braces or not.
-    private static func uuid(_ text: String) -> (UInt64, UInt64)? {
+    private static func uuid(_ text: UnsafeRawBufferPointer) -> (UInt64, UInt64)? {
         var text = text
-        return text.withUTF8 { bytes -> (UInt64, UInt64)? in
-            var bytes = bytes[...]
-            if bytes.first == UInt8(ascii: "{") {
-                guard bytes.last == UInt8(ascii: "}") else { return nil }
-                bytes = bytes.dropFirst().dropLast()
-            }
-            guard bytes.count == 32 || bytes.count == 36 else { return nil }
-            let dashed = bytes.count == 36
-            var halves: (UInt64, UInt64) = (0, 0)
-            var digits = 0
-            for (offset, byte) in bytes.enumerated() {
-                if dashed && (offset == 8 || offset == 13 || offset == 18 || offset == 23) {
-                    guard byte == UInt8(ascii: "-") else { return nil }
-                    continue
-                }
-                let digit: UInt8
-                switch byte {
-                case 48...57: digit = byte - 48
-                case 97...102: digit = byte - 87
-                case 65...70: digit = byte - 55
-                default: return nil
-                }
-                if digits < 16 {
-                    halves.0 = halves.0 << 4 | UInt64(digit)
-                } else {
-                    halves.1 = halves.1 << 4 | UInt64(digit)
-                }
-                digits += 1
-            }
-            return halves
+        if text.first == UInt8(ascii: "{") {
+            guard text.count > 1, text.last == UInt8(ascii: "}") else { return nil }
+            text = UnsafeRawBufferPointer(rebasing: text[1..<text.count - 1])
+        }
+        let digits = { (offset: Int) in text.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+        let quads = { (offset: Int) in UInt64(text.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+        switch text.count {
+        case 32: return uuid(digits(0), digits(8), digits(16), digits(24))
+        case 36:
+            guard [8, 13, 18, 23].allSatisfy({ text[$0] == UInt8(ascii: "-") }) else { return nil }
+            return uuid(digits(0), quads(9) | quads(14) << 32, quads(19) | quads(24) << 32, digits(28))
+        default: return nil
         }
     }
 
+    /// Of four times eight hex digits, as they lie in memory.
+    private static func uuid(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) -> (UInt64, UInt64)? {
+        guard let a = value(ofHex: a), let b = value(ofHex: b), let c = value(ofHex: c), let d = value(ofHex: d) else {
+            return nil
+        }
+        return (a << 32 | b, c << 32 | d)
+    }
+
+    private static let eachByte: UInt64 = 0x0101_0101_0101_0101
+
+    /// The value of eight hex digits, all at once: the bytes of a word are calculated with side by side. Nil: they are not all hex digits.
+    private static func value(ofHex digits: UInt64) -> UInt64? {
+        // Of capital and small letters the bit of 0x40 is set, and of digits it is not.
+        let letters = digits >> 6 & eachByte
+        let nibbles = (digits & (eachByte * 0x0f)) &+ letters &* 9
+        // Back again: right only for what was a digit in the first place, given that letters may be either.
+        let isBelow16 = nibbles & (eachByte * 0xf0) == 0
+        guard isBelow16, hex(ofNibbles: nibbles) == digits | letters &* 0x20 else { return nil }
+        var value = UInt64(bigEndian: nibbles)
+        value = (value | value >> 4) & 0x00ff_00ff_00ff_00ff
+        value = (value | value >> 8) & 0x0000_ffff_0000_ffff
+        return (value | value >> 16) & 0xffff_ffff
+    }
+
+    /// Eight bytes below 16 as small hex digits.
+    private static func hex(ofNibbles nibbles: UInt64) -> UInt64 {
+        let letters = (nibbles &+ eachByte * 6) >> 4 & eachByte
+        return nibbles &+ eachByte * 0x30 &+ letters &* 0x27
+    }
+
     private static func writeHex(_ high: UInt64, _ low: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
-        for index in 0..<32 {
-            let half = index < 16 ? high : low
-            let digit = UInt8(truncatingIfNeeded: half >> (60 - UInt64(index % 16) * 4)) & 15
-            buffer[index] = digit < 10 ? digit + 48 : digit + 87
+        for (index, part) in [high >> 32, high & 0xffff_ffff, low >> 32, low & 0xffff_ffff].enumerated() {
+            var value = (part | part << 16) & 0x0000_ffff_0000_ffff
+            value = (value | value << 8) & 0x00ff_00ff_00ff_00ff
+            value = (value | value << 4) & 0x0f0f_0f0f_0f0f_0f0f
+            let digits = hex(ofNibbles: value.bigEndian)
+            buffer.storeBytes(of: digits, toByteOffset: index * 8, as: UInt64.self)
         }
     }
 }
@@ -111,14 +145,16 @@ public struct PayloadID: Hashable, Sendable, CustomStringConvertible {
 extension String {
     /// `None` and `null`, which some producers send for nothing.
     var isNullWord: Bool {
-        utf8.count == 4 && (lowercased() == "none" || lowercased() == "null")
+        // None and null begin with the same letter.
+        utf8.count == 4 && utf8.first.map { $0 | 0x20 } == UInt8(ascii: "n")
+            && (lowercased() == "none" || lowercased() == "null")
     }
 
     /// Without Unicode white space at either end.
     func trimmingWhitespace() -> String {
         // The usual case is that there is nothing to trim: printable ASCII at both ends.
         guard let first = utf8.first, let last = utf8.last else { return self }
-        if (0x21...0x7e).contains(first) && (0x21...0x7e).contains(last) { return self }
+        if RawText.isPrintable(first) && RawText.isPrintable(last) { return self }
         var scalars = unicodeScalars[...]
         while let scalar = scalars.first, scalar.properties.isWhitespace { scalars.removeFirst() }
         while let scalar = scalars.last, scalar.properties.isWhitespace { scalars.removeLast() }

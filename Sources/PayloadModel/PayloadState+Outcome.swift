@@ -48,14 +48,14 @@ extension PayloadState {
     /// How long the payload may be silent before it counts as stalled: the least of the services that it waits in, which are those of its
     /// counting stages at received or processing. Nil: it does not stall.
     func stallAfter(_ rules: PayloadRules) -> Int64? {
-        var times = [rules.stallAfter]
+        var least = rules.stallAfter
         if !rules.stallAfterByService.isEmpty {
-            let waiting = countingStages(rules).filter { !stages[$0].current(rules.stageRecovery).status.isTerminal }
-            let ofServices = waiting.map { rules.stallAfterByService[stages[$0].service] ?? rules.stallAfter }
+            let waiting = countingStages(rules).filter { !stages[$0].standing(rules.stageRecovery).status.isTerminal }
+            let times = waiting.map { rules.stallAfterByService[stages[$0].service] ?? rules.stallAfter }
             // It waits in no service where all are done: then for one that is missing, or to settle.
-            if !ofServices.isEmpty { times = ofServices }
+            if !times.isEmpty { least = times.filter { $0 > 0 }.min() ?? 0 }
         }
-        return times.filter { $0 > 0 }.min()
+        return least > 0 ? least : nil
     }
 
     /// Whether the payload has been kept long enough.

@@ -1,36 +1,60 @@
 // The roll-up of a payload's stages to its status, and the reasons for it (contract, section 3).
 
 extension PayloadState {
-    /// For each stage whether it stands at received while another stage of the same service stands at a terminal status with
-    /// the same or a later date: the service took the payload in under one source and finished it under another.
-    func handedOver(_ rules: PayloadRules) -> [Bool] {
-        var flags = [Bool](repeating: false, count: stages.count)
-        var start = 0
-        while start < stages.count {
-            // Stages are sorted by service. One service may hold all of them, so each is looked at twice and not in pairs.
-            var end = start
-            var finished: Timestamp?
-            repeat {
-                let current = stages[end].current(rules.stageRecovery)
-                if current.status.isTerminal { finished = max(finished ?? current.date, current.date) }
-                end += 1
-            } while end < stages.count && stages[end].service == stages[start].service
-            // Most services have one stage, which nothing was handed over from.
-            if let finished, end > start + 1 {
-                for index in start..<end {
-                    let current = stages[index].current(rules.stageRecovery)
-                    flags[index] = current.status == .received && current.date <= finished
-                }
+    /// Calls `body` with each stage's position, with where it stands, and with whether it was handed over: whether it stands at received while
+    /// another stage of the same service stands at a terminal status with the same or a later date, because the service took the
+    /// payload in under one source and finished it under another.
+    ///
+    /// Every message asks for this, so it makes no arrays.
+    private func forEachStanding(_ rules: PayloadRules, _ body: (Int, Stage.Standing, _ isHandedOver: Bool) -> Void) {
+        // One service may hold all stages, so each service is looked at once and its stages not in pairs.
+        var end = 0
+        var finished: Timestamp?
+        for index in stages.indices {
+            let standing = stages[index].standing(rules.stageRecovery)
+            guard standing.status == .received else {
+                body(index, standing, false)
+                continue
             }
-            start = end
+            if index >= end { (end, finished) = finish(ofServiceAt: index, rules) }
+            body(index, standing, finished.map { standing.date <= $0 } ?? false)
         }
+    }
+
+    /// Where the stages of a stage's service end, and the latest date at which one of them stands at a terminal status.
+    private func finish(ofServiceAt index: Int, _ rules: PayloadRules) -> (end: Int, finished: Timestamp?) {
+        // Stages are sorted by service. Most services have one stage, which nothing was handed over from.
+        let service = stages[index].service
+        var start = index
+        while start > 0 && stages[start - 1].service == service { start -= 1 }
+        var end = index + 1
+        while end < stages.count && stages[end].service == service { end += 1 }
+        var finished: Timestamp?
+        for other in start..<end where other != index {
+            let standing = stages[other].standing(rules.stageRecovery)
+            if standing.status.isTerminal { finished = max(finished ?? standing.date, standing.date) }
+        }
+        return (end, finished)
+    }
+
+    private func isIgnored(_ stage: Int, _ rules: PayloadRules) -> Bool {
+        !rules.ignoredServices.isEmpty && rules.ignoredServices.contains(stages[stage].service)
+    }
+
+    func handedOver(_ rules: PayloadRules) -> [Bool] {
+        var flags: [Bool] = []
+        flags.reserveCapacity(stages.count)
+        forEachStanding(rules) { flags.append($2) }
         return flags
     }
 
     /// Indices of the stages that decide the status.
     func countingStages(_ rules: PayloadRules) -> [Int] {
-        let handedOver = handedOver(rules)
-        return stages.indices.filter { !rules.ignoredServices.contains(stages[$0].service) && !handedOver[$0] }
+        var indices: [Int] = []
+        forEachStanding(rules) { index, _, isHandedOver in
+            if !isHandedOver && !isIgnored(index, rules) { indices.append(index) }
+        }
+        return indices
     }
 
     /// The status of the payload; nil when none of its stages counts, which reads as received.
@@ -38,12 +62,10 @@ extension PayloadState {
         var least = Status.failure
         var greatest = Status.received
         var counts = false
-        let handedOver = handedOver(rules)
-        for index in stages.indices where !rules.ignoredServices.contains(stages[index].service) {
-            if handedOver[index] { continue }
-            let status = stages[index].current(rules.stageRecovery).status
-            least = min(least, status)
-            greatest = max(greatest, status)
+        forEachStanding(rules) { index, standing, isHandedOver in
+            if isHandedOver || isIgnored(index, rules) { return }
+            least = min(least, standing.status)
+            greatest = max(greatest, standing.status)
             counts = true
         }
         guard counts else { return nil }
@@ -78,9 +100,11 @@ extension PayloadState {
     }
 
     /// The first thing that went wrong; for a stalled payload, what it waits for.
-    func reason(_ rules: PayloadRules) -> StatusReport? {
+    ///
+    /// - Parameter failedStages: as `failedStages(_:)` has them.
+    func reason(_ failedStages: [StatusReport], _ rules: PayloadRules) -> StatusReport? {
         switch outcome {
-        case .failed: return failedStages(rules).first
+        case .failed: return failedStages.first
         case .stalled:
             let waiting = countingStages(rules).filter { !stages[$0].current(rules.stageRecovery).status.isTerminal }
             let first = waiting.min { a, b in

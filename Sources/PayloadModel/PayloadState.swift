@@ -19,6 +19,12 @@ public struct PayloadState: Hashable, Sendable {
 
     public init(id: PayloadID) { self.id = id }
 
+    /// Of all stages, sorted.
+    var services: [String] {
+        stages.indices.lazy.filter { $0 == 0 || stages[$0].service != stages[$0 - 1].service }
+            .map { stages[$0].service.string }
+    }
+
     /// A state as it was stored. `stages` sorted by (service, source).
     public init(
         id: PayloadID,

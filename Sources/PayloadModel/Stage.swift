@@ -46,6 +46,17 @@ public struct Stage: Hashable, Sendable {
 
     func current(_ recovery: PayloadRules.StageRecovery) -> StatusEntry { entries[currentIndex(recovery)] }
 
+    /// What the current entry says, without its texts.
+    struct Standing {
+        var status: Status
+        var date: Timestamp
+    }
+
+    func standing(_ recovery: PayloadRules.StageRecovery) -> Standing {
+        let index = currentIndex(recovery)
+        return Standing(status: entries[index].status, date: entries[index].date)
+    }
+
     /// The position of the entry that tells why a failing stage fails: the first of the unbroken run of failure and invalid entries
     /// that its history ends with, because services follow the real error with a general one. Nil: the stage is not failing.
     func tellingIndex(_ recovery: PayloadRules.StageRecovery) -> Int? {

@@ -30,7 +30,8 @@ public enum Status: UInt8, Hashable, Comparable, Sendable, CaseIterable {
 
 /// The words that producers say, each with the status it stands for.
 public struct StatusVocabulary: Sendable {
-    private let statuses: [Text: Status]
+    /// By their length in bytes: so few have the same that looking at each is faster than a dictionary.
+    private let words: [[(status: Status, word: Text)]]
 
     /// `aliases` are added to the defaults, and win over them; the five statuses themselves always stand for themselves.
     public init(aliases: [String: Status] = [:]) {
@@ -38,7 +39,12 @@ public struct StatusVocabulary: Sendable {
         for (word, status) in StatusVocabulary.defaultAliases { statuses[Text(word)] = status }
         for (word, status) in aliases { statuses[Text(word.lowercased())] = status }
         for status in Status.allCases { statuses[Text(status.name)] = status }
-        self.statuses = statuses
+        var words: [[(status: Status, word: Text)]] = []
+        for (word, status) in statuses {
+            while words.count <= word.byteCount { words.append([]) }
+            words[word.byteCount].append((status, word))
+        }
+        self.words = words
     }
 
     /// Words that real producers send.
@@ -49,6 +55,10 @@ public struct StatusVocabulary: Sendable {
         "processed": .processing, "validated": .processing, "announced": .processing, "advertised": .processing,
     ]
 
-    /// `word` in lower case.
-    func status(of word: Text) -> Status? { statuses[word] }
+    /// The status that a word in lower case stands for, and the word.
+    func entry(of bytes: UnsafeRawBufferPointer) -> (Status, Text)? {
+        guard bytes.count < words.count else { return nil }
+        for entry in words[bytes.count] where entry.word.hasBytes(bytes) { return entry }
+        return nil
+    }
 }

@@ -10,6 +10,7 @@ public final class StatusDecoder {
     private let parser: OpaquePointer
     private let vocabulary: StatusVocabulary
     private let statusMessageMaxBytes: Int
+    private var texts = TextCache()
 
     /// Traps when there is no memory for a parser.
     public init(vocabulary: StatusVocabulary, statusMessageMaxBytes: Int) {
@@ -76,7 +77,7 @@ public final class StatusDecoder {
         }
         let service = try service(fields)
         let (status, word) = try status(fields, service: service)
-        let source = try optionalText(fields, .source, service).map { Text($0.string.lowercased()) }
+        let source = try optionalText(fields, .source, service)?.lowercased()
         let account = try optionalText(fields, .account, service)
         let orgID = try optionalText(fields, .orgID, service)
         let inventoryID = try optionalText(fields, .inventoryID, service)
@@ -121,15 +122,15 @@ public final class StatusDecoder {
         switch fields[.service] {
         case .absent, .null: throw Refusal(.missingService, "service is missing")
         case .string(let raw):
-            let service = raw.trimmingWhitespace().lowercased()
-            if service.isEmpty { throw Refusal(.missingService, "service is empty") }
-            if service.utf8.count > StatusDecoder.maxServiceBytes {
+            let service = word(raw)
+            if service.byteCount == 0 { throw Refusal(.missingService, "service is empty") }
+            if service.byteCount > StatusDecoder.maxServiceBytes {
                 throw Refusal(
                     .badField,
-                    "service has \(service.utf8.count) bytes, more than \(StatusDecoder.maxServiceBytes)"
+                    "service has \(service.byteCount) bytes, more than \(StatusDecoder.maxServiceBytes)"
                 )
             }
-            return Text(service)
+            return service
         case .number, .other: throw Refusal(.badField, "service is \(fields[.service].kind), not a string")
         }
     }
@@ -138,9 +139,11 @@ public final class StatusDecoder {
         switch fields[.status] {
         case .absent, .null: throw Refusal(.missingStatus, "status is missing", service: service)
         case .string(let raw):
-            let word = Text(raw.trimmingWhitespace().lowercased())
-            if word.string.isEmpty { throw Refusal(.missingStatus, "status is empty", service: service) }
-            if let status = vocabulary.status(of: word) { return (status, word) }
+            // The words of the vocabulary are trimmed and in lower case, so what is found needs neither.
+            if let known = vocabulary.entry(of: raw.bytes) { return known }
+            let word = word(raw)
+            if word.byteCount == 0 { throw Refusal(.missingStatus, "status is empty", service: service) }
+            if let known = word.withUTF8(vocabulary.entry) { return known }
             let shown = word.string.cut(toBytes: 64)
             throw Refusal(
                 .unknownStatus,
@@ -154,28 +157,37 @@ public final class StatusDecoder {
 
     /// Trimmed; nothing when it is null, empty, `None` or `null`.
     private func optionalText(_ fields: JSONFields, _ field: Field, _ service: Text) throws(Refusal) -> Text? {
-        let text: String
+        let text: Text
         switch fields[field] {
         case .absent, .null: return nil
-        case .string(let raw): text = raw.trimmingWhitespace()
-        case .number(let characters): text = String(decoding: characters, as: UTF8.self)
+        case .string(let raw):
+            text = raw.isTrimmed ? texts.text(raw.bytes) : Text(raw.string.trimmingWhitespace())
+        case .number(let characters): text = texts.text(characters)
         case .other: throw Refusal(.badField, "\(field.rawValue) is neither a string nor a number", service: service)
         }
-        if text.isEmpty || text.isNullWord { return nil }
-        if text.utf8.count > StatusDecoder.maxFieldBytes {
+        if text.byteCount == 0 || text.string.isNullWord { return nil }
+        if text.byteCount > StatusDecoder.maxFieldBytes {
             throw Refusal(
                 .badField,
-                "\(field.rawValue) has \(text.utf8.count) bytes, more than \(StatusDecoder.maxFieldBytes)",
+                "\(field.rawValue) has \(text.byteCount) bytes, more than \(StatusDecoder.maxFieldBytes)",
                 service: service
             )
         }
-        return Text(text)
+        return text
+    }
+
+    /// Trimmed, in lower case.
+    private func word(_ raw: RawText) -> Text {
+        if raw.isTrimmed && raw.isLowercase { return texts.text(raw.bytes) }
+        return Text(raw.string.trimmingWhitespace().lowercased())
     }
 
     private func statusMessage(_ fields: JSONFields, _ service: Text) throws(Refusal) -> Text? {
         switch fields[.statusMessage] {
         case .absent, .null: return nil
-        case .string(let raw): return Text(raw.cut(toBytes: statusMessageMaxBytes))
+        case .string(let raw):
+            if raw.bytes.count <= statusMessageMaxBytes { return texts.text(raw.bytes) }
+            return Text(raw.string.cut(toBytes: statusMessageMaxBytes))
         case .number, .other:
             throw Refusal(.badField, "status_msg is \(fields[.statusMessage].kind), not a string", service: service)
         }
@@ -186,11 +198,10 @@ public final class StatusDecoder {
         case .absent, .null: return Timestamp(clampingMilliseconds: recordTimestamp)
         case .string(let raw):
             if raw.isEmpty { return Timestamp(clampingMilliseconds: recordTimestamp) }
-            var text = raw
-            if let date = text.withUTF8({ Timestamp(iso8601: UnsafeRawBufferPointer($0)) }) { return date }
+            if let date = Timestamp(iso8601: raw.bytes) { return date }
             throw Refusal(
                 .badDate,
-                "date \"\(raw.cut(toBytes: 64))\" is not RFC 3339, such as 2024-01-02T03:04:05.678Z",
+                "date \"\(raw.string.cut(toBytes: 64))\" is not RFC 3339, such as 2024-01-02T03:04:05.678Z",
                 service: service
             )
         case .number(let characters):
@@ -247,7 +258,7 @@ private struct JSONFields {
     enum Value {
         case absent
         case null
-        case string(String)
+        case string(RawText)
         case number(UnsafeRawBufferPointer)
         case other
 
@@ -270,7 +281,7 @@ private struct JSONFields {
         return switch value.kind {
         case CSIMDJSON_ABSENT: .absent
         case CSIMDJSON_NULL: .null
-        case CSIMDJSON_STRING: .string(String(decoding: bytes, as: UTF8.self))
+        case CSIMDJSON_STRING: .string(RawText(bytes: bytes))
         case CSIMDJSON_NUMBER: .number(bytes)
         default: .other
         }

@@ -23,6 +23,20 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
         }
     }
 
+    func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard byteCount == bytes.count else { return false }
+        guard let other = bytes.baseAddress else { return true }
+        var copy = string
+        return copy.withUTF8 { own in own.baseAddress.map { memcmp($0, other, bytes.count) == 0 } ?? false }
+    }
+
+    /// In lower case, which it mostly is.
+    func lowercased() -> Text {
+        var copy = string
+        let isLowercase = copy.withUTF8 { RawText(bytes: UnsafeRawBufferPointer($0)).isLowercase }
+        return isLowercase ? self : Text(string.lowercased())
+    }
+
     public static func == (a: Text, b: Text) -> Bool {
         a.byteCount == b.byteCount && order(a, b) == 0
     }
@@ -37,7 +51,7 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
         var (a, b) = (a.string, b.string)
         return a.withUTF8 { a in
             b.withUTF8 { b in
-                guard let first = a.baseAddress, let second = b.baseAddress else { return 0 }
+                guard let first = a.baseAddress, let second = b.baseAddress, first != second else { return 0 }
                 return memcmp(first, second, min(a.count, b.count))
             }
         }

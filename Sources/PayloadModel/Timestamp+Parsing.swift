@@ -99,8 +99,10 @@ private struct Scanner {
     var isAtEnd: Bool { index == bytes.count }
     var peek: UInt8? { index < bytes.count ? bytes[index] : nil }
 
+    @inline(__always)
     mutating func advance() { index += 1 }
 
+    @inline(__always)
     mutating func skip(_ character: Unicode.Scalar) -> Bool {
         guard let byte = peek, UInt32(byte) == character.value else { return false }
         index += 1
@@ -108,19 +110,21 @@ private struct Scanner {
     }
 
     /// Exactly that many digits.
+    @inline(__always)
     mutating func number(digits: Int) -> Int64? {
         guard index + digits <= bytes.count else { return nil }
         var value: Int64 = 0
         for offset in 0..<digits {
-            let byte = bytes[index + offset]
-            guard (48...57).contains(byte) else { return nil }
-            value = value * 10 + Int64(byte - 48)
+            let digit = bytes[index + offset] &- 48
+            guard digit < 10 else { return nil }
+            value = value &* 10 &+ Int64(digit)
         }
         index += digits
         return value
     }
 
     /// One or more fraction digits as microseconds, further digits cut.
+    @inline(__always)
     mutating func microseconds() -> Int64? {
         var value: Int64 = 0
         var count = 0

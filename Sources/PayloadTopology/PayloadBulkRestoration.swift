@@ -103,7 +103,7 @@ final class PayloadBulkRestoration: Restoration {
         let restored = try PayloadStore.restored(try PayloadStore.split(value).state, id: id, rules: rules)
         try restored.value.withUnsafeBytes { try batch.put(PayloadStore.payloads, key: key, value: $0) }
         try batch.put(PayloadStore.timers, key: PayloadStore.timerKey(restored.timerAt, key), value: [])
-        try index.insert(restored.facets, key, in: batch)
+        index.insert(restored.facets, key)
     }
 
     /// What an interrupted second part left behind is in the way of this one.

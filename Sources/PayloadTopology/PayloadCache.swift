@@ -22,20 +22,25 @@ final class CachedPayload {
 }
 
 /// The write-back cache of a task: payloads are decoded once and encoded once a commit, however many messages come between.
+///
+/// The next message of a payload is mostly not far, so payloads stay after a commit, in two generations: when the younger one has
+/// grown to half of what may stay, it becomes the older one, and who was not asked for since the last such change goes. That forgets
+/// about those that LRU would, without a list to keep in order.
 struct PayloadCache {
     private let store: Database
-    private var payloads: [PayloadID: CachedPayload] = [:]
+    private var young: [PayloadID: CachedPayload] = [:]
+    private var old: [PayloadID: CachedPayload] = [:]
     private(set) var dirtyPayloads: [CachedPayload] = []
     /// Dirty payloads' sizes, roughly.
     private(set) var dirtyBytes = 0
 
-    /// All cached payloads' sizes, roughly.
-    private var bytes = 0
-    /// What may stay after a commit, because the next message of a payload is mostly not far.
+    /// The younger generation's size, roughly.
+    private var youngBytes = 0
+    /// Of both generations after a commit.
     private let maxBytes: Int
 
     /// Of an entry without its message.
-    private static let estimatedEntryBytes = 384
+    private static let estimatedEntryBytes = 256
     /// Of a payload without its entries: also what bounds the number of dirty keys.
     private static let estimatedKeyBytes = 1_024
 
@@ -46,16 +51,21 @@ struct PayloadCache {
 
     /// The payload's state as it is now; a new one where there is none.
     mutating func payload(_ id: PayloadID) throws(StreamError) -> CachedPayload {
-        if let payload = payloads[id] { return payload }
+        if let payload = young[id] { return payload }
+        let payload: CachedPayload
+        if let known = old.removeValue(forKey: id) { payload = known } else { payload = try load(id) }
+        young[id] = payload
+        youngBytes += PayloadCache.estimatedBytes(payload)
+        return payload
+    }
+
+    private func load(_ id: PayloadID) throws(StreamError) -> CachedPayload {
         let stored = try PayloadStore.load(id, from: store)
-        let payload = CachedPayload(
+        return CachedPayload(
             state: stored?.state ?? PayloadState(id: id),
             timerAt: stored?.timerAt,
             facets: stored?.facets
         )
-        payloads[id] = payload
-        bytes += PayloadCache.estimatedBytes(payload)
-        return payload
     }
 
     /// - Parameters:
@@ -65,12 +75,15 @@ struct PayloadCache {
         payload.changedByRecordAt = payload.changedByRecordAt ?? recordTimestamp
         let added = PayloadCache.estimatedEntryBytes + addedBytes
         dirtyBytes += added
-        bytes += added
+        youngBytes += added
         if payload.isDirty { return }
         payload.isDirty = true
         dirtyPayloads.append(payload)
         dirtyBytes += PayloadCache.estimatedBytes(payload)
     }
+
+    /// In the order of their keys, which is the order that a store takes them in best.
+    mutating func sortDirtyPayloads() { dirtyPayloads.sort { $0.state.id < $1.state.id } }
 
     mutating func committed() {
         for payload in dirtyPayloads {
@@ -79,9 +92,10 @@ struct PayloadCache {
         }
         dirtyPayloads.removeAll(keepingCapacity: true)
         dirtyBytes = 0
-        if bytes > maxBytes {
-            payloads.removeAll(keepingCapacity: true)
-            bytes = 0
+        if youngBytes > maxBytes / 2 {
+            old = young
+            young = [:]
+            youngBytes = 0
         }
     }
 

@@ -40,7 +40,7 @@ package struct PayloadFacets: Equatable {
         PayloadFacets.appendTerm(.outcome, CollectionOfOne(state.outcome.rawValue), to: &bytes)
         if status.isFailing {
             for service in state.failingServices(rules) {
-                PayloadFacets.appendTerm(.failedService, service.string.utf8, to: &bytes)
+                PayloadFacets.appendTerm(.failedService, service.string, to: &bytes)
             }
         }
         withUnsafeBytes(of: UInt32(bytes.count - PayloadFacets.headBytes).bigEndian) { count in
@@ -49,18 +49,18 @@ package struct PayloadFacets: Equatable {
         var last: Text?
         for stage in state.stages where stage.service != last {
             last = stage.service
-            PayloadFacets.appendTerm(.service, stage.service.string.utf8, to: &bytes)
+            PayloadFacets.appendTerm(.service, stage.service.string, to: &bytes)
         }
         let attributes = state.attributes
         if let account = attributes.account {
-            PayloadFacets.appendTerm(.account, account.text.string.utf8, to: &bytes)
+            PayloadFacets.appendTerm(.account, account.text.string, to: &bytes)
         }
-        if let orgID = attributes.orgID { PayloadFacets.appendTerm(.orgID, orgID.text.string.utf8, to: &bytes) }
+        if let orgID = attributes.orgID { PayloadFacets.appendTerm(.orgID, orgID.text.string, to: &bytes) }
         for id in attributes.inventoryIDs.members {
-            PayloadFacets.appendTerm(.inventoryID, id.text.string.utf8, to: &bytes)
+            PayloadFacets.appendTerm(.inventoryID, id.text.string, to: &bytes)
         }
         for id in attributes.systemIDs.members {
-            PayloadFacets.appendTerm(.systemID, id.text.string.utf8, to: &bytes)
+            PayloadFacets.appendTerm(.systemID, id.text.string, to: &bytes)
         }
         self.bytes = bytes
     }
@@ -142,6 +142,12 @@ package struct PayloadFacets: Equatable {
         bytes.append(UInt8(truncatingIfNeeded: count >> 8))
         bytes.append(UInt8(truncatingIfNeeded: count))
         bytes.append(contentsOf: value)
+    }
+
+    private static func appendTerm(_ field: Field, _ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        // A buffer is appended faster than a view of a string.
+        text.withUTF8 { appendTerm(field, $0, to: &bytes) }
     }
 
     /// Bytes whose order is that of time, the latest first.

@@ -129,6 +129,7 @@ final class PayloadProcessor: Processor {
     func writeState(_ writer: StateWriter) throws(StreamError) {
         let now = context.clock.now()
         try timers.writeFired(to: writer.batch)
+        cache.sortDirtyPayloads()
         for payload in cache.dirtyPayloads {
             try payload.state.id.withUTF8 { key throws(StreamError) in
                 // A payload without stages was removed, and did not come back since.

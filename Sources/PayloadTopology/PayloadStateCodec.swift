@@ -9,21 +9,31 @@ package enum PayloadStateCodec {
 
     package static func encode(_ state: PayloadState, timerAt: Timestamp) -> [UInt8] {
         let stageSizes = state.stages.map(size)
-        var writer = ProtobufWriter(capacity: stageSizes.reduce(256) { $0 + $1 + 4 })
-        for (stage, size) in zip(state.stages, stageSizes) {
-            writer.message(1, size: size) { write(stage, to: &$0) }
-        }
         let attributes = state.attributes
-        write(2, attributes.account, to: &writer)
-        write(3, attributes.orgID, to: &writer)
-        write(4, attributes.inventoryIDs, to: &writer)
-        write(5, attributes.systemIDs, to: &writer)
-        if let date = state.trimmedThrough { writer.zigzag(6, date.microseconds) }
-        if state.outcome.rawValue != 0 { writer.varint(7, UInt64(state.outcome.rawValue)) }
-        if state.revision != 0 { writer.varint(8, state.revision) }
-        if state.changedAt.microseconds != 0 { writer.zigzag(9, state.changedAt.microseconds) }
-        if timerAt.microseconds != 0 { writer.zigzag(10, timerAt.microseconds) }
-        return writer.bytes
+        let recentSizes = (size(attributes.inventoryIDs), size(attributes.systemIDs))
+        var size = stageSizes.reduce(0) { $0 + ProtobufWriter.size(ofLength: $1) }
+        for latest in [attributes.account, attributes.orgID] {
+            if let latest { size += ProtobufWriter.size(ofLength: self.size(latest)) }
+        }
+        for recent in [recentSizes.0, recentSizes.1] where recent > 0 { size += ProtobufWriter.size(ofLength: recent) }
+        if let date = state.trimmedThrough { size += ProtobufWriter.size(ofZigzag: date.microseconds) }
+        if state.outcome.rawValue != 0 { size += ProtobufWriter.size(ofVarint: UInt64(state.outcome.rawValue)) }
+        if state.revision != 0 { size += ProtobufWriter.size(ofVarint: state.revision) }
+        size += sizeUnlessZero(state.changedAt) + sizeUnlessZero(timerAt)
+        return ProtobufWriter.bytes(size: size) { writer in
+            for (stage, size) in zip(state.stages, stageSizes) {
+                writer.message(1, size: size) { write(stage, to: &$0) }
+            }
+            write(2, attributes.account, to: &writer)
+            write(3, attributes.orgID, to: &writer)
+            write(4, attributes.inventoryIDs, size: recentSizes.0, to: &writer)
+            write(5, attributes.systemIDs, size: recentSizes.1, to: &writer)
+            if let date = state.trimmedThrough { writer.zigzag(6, date.microseconds) }
+            if state.outcome.rawValue != 0 { writer.varint(7, UInt64(state.outcome.rawValue)) }
+            if state.revision != 0 { writer.varint(8, state.revision) }
+            if state.changedAt.microseconds != 0 { writer.zigzag(9, state.changedAt.microseconds) }
+            if timerAt.microseconds != 0 { writer.zigzag(10, timerAt.microseconds) }
+        }
     }
 
     private static func size(_ stage: Stage) -> Int {
@@ -73,11 +83,16 @@ package enum PayloadStateCodec {
         }
     }
 
-    private static func write(_ field: UInt32, _ recent: RecentTexts, to writer: inout ProtobufWriter) {
-        if recent.members.isEmpty { return }
-        let size = recent.members.reduce(recent.isTruncated ? ProtobufWriter.size(ofVarint: 1) : 0) {
-            $0 + ProtobufWriter.size(ofLength: self.size($1))
+    /// 0: there is nothing to write.
+    private static func size(_ recent: RecentTexts) -> Int {
+        if recent.members.isEmpty { return 0 }
+        return recent.members.reduce(recent.isTruncated ? ProtobufWriter.size(ofVarint: 1) : 0) {
+            $0 + ProtobufWriter.size(ofLength: size($1))
         }
+    }
+
+    private static func write(_ field: UInt32, _ recent: RecentTexts, size: Int, to writer: inout ProtobufWriter) {
+        if size == 0 { return }
         writer.message(field, size: size) { writer in
             for member in recent.members { write(1, member, to: &writer) }
             if recent.isTruncated { writer.varint(2, 1) }

@@ -175,10 +175,19 @@ public enum PayloadStore {
     {
         var key: [UInt8] = []
         key.reserveCapacity(term.count + rank.count + id.count)
-        key.append(contentsOf: term)
-        key.append(contentsOf: rank)
-        key.append(contentsOf: id)
+        appendIndexKey(term, rank, id, to: &key)
         return key
+    }
+
+    static func appendIndexKey(
+        _ term: ArraySlice<UInt8>,
+        _ rank: ArraySlice<UInt8>,
+        _ id: UnsafeRawBufferPointer,
+        to bytes: inout [UInt8]
+    ) {
+        bytes.append(contentsOf: term)
+        bytes.append(contentsOf: rank)
+        bytes.append(contentsOf: id)
     }
 
     /// Nil: no payload id.

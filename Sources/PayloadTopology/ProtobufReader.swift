@@ -65,8 +65,12 @@ extension ProtobufReader.Value {
 
     /// Text that is not UTF-8 is malformed, as the specification has it.
     func string() throws(ProtobufReader.Malformed) -> String {
-        guard let string = String(validating: try raw(), as: UTF8.self) else { throw ProtobufReader.Malformed() }
-        return string
+        let units = try raw().assumingMemoryBound(to: UInt8.self)
+        do {
+            return String(copying: try UTF8Span(validating: units.span))
+        } catch {
+            throw ProtobufReader.Malformed()
+        }
     }
 
     private func raw() throws(ProtobufReader.Malformed) -> UnsafeRawBufferPointer {

@@ -29,6 +29,8 @@ final class NativeOptions {
         // A memtable takes its memory in pieces of this size: RocksDB's 1 MiB is much for many that are nearly empty,
         // and a piece as large as the memtable would make a new one full.
         rocksdb_options_set_arena_block_size(pointer, min(writeBufferBytes / 8, 256 << 10))
+        // Batches come with their keys in order, mostly.
+        crocks_memtable_expect_sorted(pointer)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
         let compression =
             switch family.compression {

@@ -53,6 +53,34 @@ public final class WriteBatch {
         }
     }
 
+    /// Puts and deletes many keys of one column family, for which the database is looked up once.
+    public func fill(_ family: ColumnFamily, _ body: (borrowing Filler) -> Void) throws(StoreError) {
+        try database.withOpen { open throws(StoreError) in
+            body(Filler(batch: pointer, family: try open.handle(of: family)))
+        }
+    }
+
+    /// Valid during `fill`.
+    public struct Filler: ~Copyable {
+        private let batch: OpaquePointer
+        private let family: OpaquePointer
+
+        fileprivate init(batch: OpaquePointer, family: OpaquePointer) {
+            self.batch = batch
+            self.family = family
+        }
+
+        /// Sets a key's value. Copies both.
+        public func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+            rocksdb_writebatch_put_cf(batch, family, key.chars, key.count, value.chars, value.count)
+        }
+
+        /// Removes a key; one that is not there is no error.
+        public func delete(_ key: UnsafeRawBufferPointer) {
+            rocksdb_writebatch_delete_cf(batch, family, key.chars, key.count)
+        }
+    }
+
     /// Puts and deletes in the batch.
     public var count: Int {
         Int(rocksdb_writebatch_count(pointer))

@@ -65,7 +65,9 @@ final class RecordCollector {
         let common = tuning.merging(settings.client).merging(["message.max.bytes": "\(64 << 20)"])
         // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
         let lasting = common.merging(["message.timeout.ms": "0"])
-        repartition = try Producer(lasting, events: events, delivery: deliveries)
+        // Of these only what fails is of interest.
+        let quiet = lasting.merging(["delivery.report.only.error": "true"])
+        repartition = try Producer(quiet, events: events, delivery: deliveries)
         var outputConfiguration = lasting
         if let id = settings.transactionalID {
             let timeout = "\(Int(settings.transactionTimeout * 1_000))"

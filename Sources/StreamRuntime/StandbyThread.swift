@@ -49,6 +49,7 @@ final class StandbyThread {
 
     /// Works until the application stops.
     func run() {
+        Database.stopCountingForThread()
         // On Linux this is about the calling thread alone.
         _ = nice(StandbyThread.niceness)
         while !application.isStopping {

@@ -83,6 +83,7 @@ final class StreamThread {
     /// Works until the application stops. Throws what the thread cannot recover from.
     func run() throws(StreamError) {
         defer { lookup.close() }
+        Database.stopCountingForThread()
         let topics = application.topology.sources.map(\.topic)
         try withKafka { () throws(KafkaError) in try consumer.subscribe(to: topics, rebalance: self) }
         do {
@@ -155,17 +156,17 @@ final class StreamThread {
 
     private func pollRecords() throws(StreamError) {
         let untilCommit = commitPace.secondsLeft(hasUncommitted: hasUncommitted)
-        var wait = max(min(StreamThread.punctuationInterval, untilCommit), 0)
-        if !restorer.isIdle { wait = 0 }
+        var wait = Duration.seconds(max(min(StreamThread.punctuationInterval, untilCommit), 0))
+        if !restorer.isIdle { wait = .zero }
         // Nothing can be committed meanwhile, however overdue it is.
-        if collector == nil { wait = StreamThread.punctuationInterval }
+        if collector == nil { wait = .seconds(StreamThread.punctuationInterval) }
         commitPace.isIdle = false
         for count in 1...StreamThread.maxPollRecords {
-            guard let event = consumer.poll(timeout: .seconds(wait)) else {
+            guard let event = consumer.poll(timeout: wait) else {
                 commitPace.isIdle = true
                 return
             }
-            wait = 0
+            wait = .zero
             switch consume event {
             case .record(let record): try process(record)
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)

@@ -1,5 +1,5 @@
 // What RocksDB 7.8 has in C++ and leaves out of its C API: one memory budget for several databases, an atomic flush
-// of several column families, counters as numbers, and no LOG file.
+// of several column families, counters as numbers, no LOG file, and memtables that expect sorted batches.
 #pragma once
 
 #include <rocksdb/c.h>
@@ -50,6 +50,10 @@ void crocks_counters_enable(rocksdb_options_t* options);
 
 // Reads the counters of the database that was opened with these options. All 0 with a RocksDB this file does not know.
 crocks_counters crocks_counters_read(const rocksdb_options_t* options);
+
+// Makes a memtable look for the place of a key near that of the last key with the same first byte: quick where the keys of
+// a batch come in order. Nothing with a RocksDB this file does not know.
+void crocks_memtable_expect_sorted(rocksdb_options_t* options);
 
 // Makes databases opened with these options write no LOG file of RocksDB's own messages. Debian builds RocksDB with
 // assertions, and one of them kills the process at the second message that a full disk refuses.
