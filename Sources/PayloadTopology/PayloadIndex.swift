@@ -87,12 +87,6 @@ final class PayloadIndex {
         }
     }
 
-    /// A payload of which the store has neither entries nor counts is put there in this batch, and is not about to change.
-    func insert(_ facets: PayloadFacets, _ key: UnsafeRawBufferPointer, in batch: WriteBatch) throws(StreamError) {
-        count(from: nil, to: facets)
-        try putEntries(facets.terms, facets.rank, key, in: batch)
-    }
-
     /// The batch is about to be written: adds what it needs besides its payloads.
     func finish(_ batch: WriteBatch, at now: Int64) throws(StreamError) {
         if now - lastSettled >= PayloadIndex.settlingInterval {

@@ -30,6 +30,7 @@ final class NativeOptions {
         // and a piece as large as the memtable would make a new one full.
         rocksdb_options_set_arena_block_size(pointer, min(writeBufferBytes / 8, 256 << 10))
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
+        rocksdb_options_set_disable_auto_compactions(pointer, options.compacts ? 0 : 1)
         let compression =
             switch family.compression {
             case .none: rocksdb_no_compression
