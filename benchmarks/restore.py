@@ -107,6 +107,9 @@ class Application:
         tracker = Tracker(self.executable, {**self.settings, **settings}, self.directory / f"fold-{seed}.log")
         try:
             tracker.wait_until_ready(LONGEST_SECONDS)
+            if self.options.compact:
+                # Before there is much in it: a segment that is written to is never compacted.
+                self.topics.configure(self.changelog, COMPACTING)
             tracker.wait_for(self.progress.is_done, "to fold everything", LONGEST_SECONDS)
             if payloads_left is not None:
                 tracker.wait_for(lambda: payloads_of(tracker) == payloads_left, "to let them expire", LONGEST_SECONDS)
@@ -121,9 +124,8 @@ class Application:
     def executable(self) -> Path:
         return (self.options.executable or newest_executable()).resolve()
 
-    def compact(self) -> None:
+    def wait_until_compacted(self) -> None:
         """Returns when the log does not get smaller any more."""
-        self.topics.configure(self.changelog, COMPACTING)
         size, since = -1, time.monotonic()
         while time.monotonic() - since < STEADY_SECONDS:
             time.sleep(1)
@@ -155,7 +157,7 @@ def main() -> None:
             application.fold(options.expired * steps, options.seed + 1, payloads_left=0, retention=RETENTION)
         state = application.fold(messages, options.seed)
         if options.compact:
-            application.compact()
+            application.wait_until_compacted()
         print(
             f"{broker.kind}, {options.partitions} partitions: {messages // steps:,} payloads after {options.expired:,} that expired, "
             f"{mebibytes(state):,} MiB of state{application.log_size()}",

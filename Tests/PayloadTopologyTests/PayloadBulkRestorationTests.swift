@@ -102,11 +102,11 @@ import Testing
 
     @Test(
         "A filling that was interrupted begins again or goes on behind its runs, and the result is the same",
-        arguments: [0, 1, 2, 5, 20, 60, 120],
+        arguments: [0, 1, 3, 6, .max],
         [0, 40]
     )
     func interruption(completions: Int, runSize: Int) throws {
-        let store = try PayloadBulkRestorationTests.written(seed: 5, payloads: 1_200)
+        let store = try PayloadBulkRestorationTests.written(seed: 5, payloads: 700)
         let most = store.changelog.count / 40 * 30
         try withStores(store) { filled, folded in
             try store.fill(
