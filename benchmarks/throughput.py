@@ -1,6 +1,6 @@
 """How fast one worker folds a backlog, and at what cost: fills an input topic, then lets `serve` read all of it.
 
-Runs of the guarantees and commit intervals alternate, so that what else the machine does falls on all of them alike."""
+Runs of the inputs, guarantees, stream threads and commit intervals alternate, so that what else the machine does falls on all of them alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -28,12 +28,16 @@ from records import Topics
 from tracker import Tracker, newest_executable
 
 GUARANTEES = ("at_least_once", "exactly_once")
+# By payload id: then there is no hop to a repartition topic.
+INPUTS = {"unkeyed": False, "keyed": True}
 LIMITED = {"noida": 60_000}
 MESSAGE_BYTES = 300
 START_SECONDS = 120
 LONGEST_SECONDS = 1800
 TICKS = os.sysconf("SC_CLK_TCK")
 BASE = 1_700_000_000_000_000
+# librdkafka's word for: by the key.
+PARTITION_UA = -1
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Run:
     number: int
     guarantee: str
     commit_interval: str
+    is_keyed: bool = False
+    stream_threads: int = 1
 
 
 @dataclass
@@ -56,6 +62,10 @@ class Result:
     peak_rss: int
     rss_over_time: list[int]
     state_bytes: int
+    disk_bytes: int
+    """Written to the disk by the worker's process."""
+    kafka_bytes: int | None
+    """Of the topics that the worker wrote, as they lie in the broker's log; None: the broker is not ours."""
 
     def rate(self) -> float:
         return self.records / self.seconds
@@ -65,9 +75,12 @@ class Result:
         return self.cpu_seconds * 1e6 / self.records
 
     def row(self) -> list[str]:
+        kafka = "" if self.kafka_bytes is None else f"{self.kafka_bytes / self.records:.0f}"
         quarters = [self.rss_over_time[len(self.rss_over_time) * part // 4] for part in (1, 2, 3)]
         return [
+            "keyed" if self.run.is_keyed else "unkeyed",
             self.run.guarantee,
+            f"{self.run.stream_threads}",
             self.run.commit_interval,
             f"{self.seconds:.1f}",
             f"{self.rate():,.0f}",
@@ -76,11 +89,15 @@ class Result:
             " ".join(f"{mebibytes(rss)}" for rss in [*quarters, self.rss_over_time[-1]]),
             f"{mebibytes(self.peak_rss)}",
             f"{mebibytes(self.state_bytes)}",
+            kafka,
+            f"{self.disk_bytes / self.records:.0f}",
         ]
 
 
 HEADINGS = [
+    "input",
     "guarantee",
+    "threads",
     "commit.interval",
     "s",
     "records/s",
@@ -89,6 +106,8 @@ HEADINGS = [
     "RSS at ¼ ½ ¾ 1 MiB",
     "peak MiB",
     "state MiB",
+    "Kafka B/record",
+    "disk B/record",
 ]
 
 
@@ -102,6 +121,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--open", type=int, default=5_000, help="payloads that are open at once in the input")
     parser.add_argument("--commit-interval", nargs="+", default=["100ms", "1s"], help="runs for each")
     parser.add_argument("--guarantee", nargs="+", default=list(GUARANTEES), choices=GUARANTEES, help="runs for each")
+    parser.add_argument("--stream-threads", type=int, nargs="+", default=[1], help="runs for each")
+    parser.add_argument("--input", nargs="+", default=["unkeyed"], choices=INPUTS, help="runs for each")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each kind")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="a setting more for the worker")
     parser.add_argument("--seed", type=int, default=1)
@@ -131,25 +152,34 @@ def templates() -> list[bytes]:
     return written
 
 
-def fill(bootstrap: str, topic: str, options: argparse.Namespace) -> None:
-    """Produces the lifecycles, payload after payload, each spread so that as many as asked for are open at once."""
-    steps, values = lifecycle(), templates()
-    payloads = payload_ids(options.seed, options.messages // len(steps) + 1)
-    producer = Producer(
+def filler(bootstrap: str) -> Producer:
+    return Producer(
         {
             "bootstrap.servers": bootstrap,
             "linger.ms": 20,
             "batch.size": 1 << 20,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 500_000,
+            "partitioner": "murmur2_random",
             "log_level": 0,
         }
     )
+
+
+def fill(bootstrap: str, topic: str, options: argparse.Namespace, is_keyed: bool = False) -> None:
+    """Produces the lifecycles, payload after payload, each spread so that as many as asked for are open at once."""
+    steps, values = lifecycle(), templates()
+    payloads = payload_ids(options.seed, options.messages // len(steps) + 1)
+    producer = filler(bootstrap)
     for sent, (payload, number) in enumerate(order(len(payloads), options.open)):
         if sent == options.messages:
             break
         date = rfc3339(BASE + payload * 1000 + round(steps[number].at * 1_000_000)).encode()
-        produce(producer, topic, values[number] % {b"id": payloads[payload], b"date": date}, sent % options.partitions)
+        value = values[number] % {b"id": payloads[payload], b"date": date}
+        if is_keyed:
+            produce(producer, topic, value, key=payloads[payload])
+        else:
+            produce(producer, topic, value, sent % options.partitions)
     if producer.flush(120):
         sys.exit("the input topic could not be filled")
 
@@ -169,10 +199,13 @@ def order(payloads: int, open_at_once: int) -> Iterator[tuple[int, int]]:
                 yield payload, number
 
 
-def produce(producer: Producer, topic: str, value: bytes, partition: int) -> None:
+def produce(
+    producer: Producer, topic: str, value: bytes, partition: int = PARTITION_UA, key: bytes | None = None
+) -> None:
+    """To the partition, or to the key's."""
     while True:
         try:
-            producer.produce(topic, value, partition=partition)
+            producer.produce(topic, value, key, partition=partition)
             return
         except BufferError:
             producer.poll(0.05)
@@ -210,6 +243,11 @@ class Process:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def written(self) -> int:
+        """Bytes that it has had written to disks, also those that are still in the page cache."""
+        lines = (self.directory / "io").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+
 
 class Progress:
     """How far the group has committed."""
@@ -229,7 +267,7 @@ class Progress:
         committed = self.committed()
         if sum(offset for (topic, _), offset in committed.items() if topic == self.input) < self.messages:
             return False
-        partitions = range(self.topics.partition_counts()[self.repartition])
+        partitions = range(self.topics.partition_counts().get(self.repartition, 0))
         return all(
             committed.get((self.repartition, partition), 0) >= self.end_of_repartition(partition)
             for partition in partitions
@@ -239,8 +277,9 @@ class Progress:
         return self.consumer.get_watermark_offsets(TopicPartition(self.repartition, partition), timeout=20)[1]
 
 
-def measure(options: argparse.Namespace, bootstrap: str, topic: str, directory: Path, run: Run) -> Result:
+def measure(options: argparse.Namespace, broker: brokers.Broker, topic: str, directory: Path, run: Run) -> Result:
     """One worker from its start to the moment when everything is committed."""
+    bootstrap = broker.bootstrap
     settings = settings_of(options, bootstrap, topic, directory, run)
     application = settings["application.id"]
     directory.mkdir(parents=True)
@@ -250,6 +289,7 @@ def measure(options: argparse.Namespace, bootstrap: str, topic: str, directory: 
     try:
         result = watch(tracker, progress, run)
         result.state_bytes = size_of(directory / "state")
+        result.kafka_bytes = bytes_in_topics(broker, application)
         tracker.stop()
         return result
     finally:
@@ -272,6 +312,8 @@ def settings_of(
         "state.dir": directory / "state",
         "processing.guarantee": run.guarantee,
         "commit.interval": run.commit_interval,
+        "stream.threads": run.stream_threads,
+        "input.keyed-by-payload-id": "true" if run.is_keyed else "false",
         **dict(item.split("=", 1) for item in options.set),
     }
 
@@ -280,7 +322,7 @@ def watch(tracker: Tracker, progress: Progress, run: Run) -> Result:
     process = Process(tracker.process.pid)
     begun = lambda: tracker.status_of("/readyz") == 200 or progress.has_begun()
     tracker.wait_for(begun, "to begin", START_SECONDS)
-    started, cpu_before, rss = time.monotonic(), process.cpu_seconds(), []
+    started, cpu_before, rss, written = time.monotonic(), process.cpu_seconds(), [], process.written()
     while not progress.is_done():
         if not tracker.is_running() or time.monotonic() - started > LONGEST_SECONDS:
             sys.exit(f"the worker did not get to the end:\n{tracker.log_tail()}")
@@ -288,21 +330,32 @@ def watch(tracker: Tracker, progress: Progress, run: Run) -> Result:
         time.sleep(0.05)
     seconds, cpu = time.monotonic() - started, process.cpu_seconds() - cpu_before
     rss.append(process.memory("VmRSS"))
-    return Result(run, seconds, progress.messages, cpu, process.memory("VmHWM"), rss, 0)
+    written = process.written() - written
+    return Result(run, seconds, progress.messages, cpu, process.memory("VmHWM"), rss, 0, written, None)
 
 
-def price(results: list[Result], commit_interval: str) -> str:
+def bytes_in_topics(broker: brokers.Broker, prefix: str) -> int | None:
+    """Of the records in all topics whose names begin so, as the broker has stored them; None where it is none of ours."""
+    if broker.kind != "kafka":
+        return None
+    return sum(log.stat().st_size for log in (broker.directory / "data").glob(f"{prefix}*/*.log"))
+
+
+def price(results: list[Result], of: Run) -> str:
     """What exactly_once costs: medians over the rounds, as a share of at_least_once."""
 
     def median(guarantee: str, figure: Callable[[Result], float]) -> float:
-        kind = (guarantee, commit_interval)
-        chosen = [result for result in results if (result.run.guarantee, result.run.commit_interval) == kind]
+        kind = replace(of, number=0, guarantee=guarantee)
+        chosen = [result for result in results if replace(result.run, number=0) == kind]
         return statistics.median(map(figure, chosen))
 
     loose, exact = GUARANTEES
     rate = median(exact, Result.rate) / median(loose, Result.rate)
     cpu = median(exact, Result.cpu_per_record) / median(loose, Result.cpu_per_record)
-    return f"{commit_interval}: exactly_once has {rate:.0%} of at_least_once's records/s, and {cpu:.0%} of its CPU a record"
+    return (
+        f"{'keyed' if of.is_keyed else 'unkeyed'}, {of.stream_threads} stream threads, {of.commit_interval}: exactly_once has {rate:.0%} "
+        f"of at_least_once's records/s, and {cpu:.0%} of its CPU a record"
+    )
 
 
 def size_of(directory: Path) -> int:
@@ -325,25 +378,30 @@ def main() -> None:
     directory = Path(tempfile.mkdtemp(prefix="payload-tracker-benchmark-"))
     broker = brokers.choose(options.bootstrap, options.broker, directory)
     options.messages = min(options.messages, LIMITED.get(broker.kind, options.messages))
-    topic = f"bench-{os.getpid()}-input"
+    topics = {name: f"bench-{os.getpid()}-input-{name}" for name in options.input}
     try:
         broker.start()
-        Topics(broker.bootstrap).create(topic, options.partitions, retention_ms="-1")
-        started = time.monotonic()
-        fill(broker.bootstrap, topic, options)
-        rate = options.messages / (time.monotonic() - started)
-        print(
-            f"{broker.kind}, {options.partitions} partitions: {options.messages:,} messages of "
-            f"about {MESSAGE_BYTES} bytes, {options.open:,} payloads open at once, filled at {rate:,.0f}/s",
-            flush=True,
-        )
-        warm_up(broker.bootstrap, topic, options.partitions, options.messages)
-        kinds = list(product(range(options.rounds), options.commit_interval, options.guarantee))
-        runs = [Run(number, guarantee, interval) for number, (_, interval, guarantee) in enumerate(kinds)]
-        results = [measure(options, broker.bootstrap, topic, directory / str(run.number), run) for run in runs]
+        for name, topic in topics.items():
+            Topics(broker.bootstrap).create(topic, options.partitions, retention_ms="-1")
+            started = time.monotonic()
+            fill(broker.bootstrap, topic, options, INPUTS[name])
+            rate = options.messages / (time.monotonic() - started)
+            print(
+                f"{broker.kind}, {options.partitions} partitions: {options.messages:,} {name} messages of "
+                f"about {MESSAGE_BYTES} bytes, {options.open:,} payloads open at once, filled at {rate:,.0f}/s",
+                flush=True,
+            )
+            warm_up(broker.bootstrap, topic, options.partitions, options.messages)
+        results = []
+        for number, (_, name, threads, interval, guarantee) in enumerate(
+            product(range(options.rounds), topics, options.stream_threads, options.commit_interval, options.guarantee)
+        ):
+            run = Run(number, guarantee, interval, INPUTS[name], threads)
+            results.append(measure(options, broker, topics[name], directory / str(number), run))
         print_table(HEADINGS, [result.row() for result in results])
         if len(options.guarantee) == len(GUARANTEES):
-            print("\n".join(price(results, interval) for interval in options.commit_interval))
+            kinds = dict.fromkeys(replace(result.run, number=0, guarantee="") for result in results)
+            print("\n".join(price(results, kind) for kind in kinds))
     finally:
         broker.stop()
         if not options.keep:

@@ -17,7 +17,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
 
 ANSWER_SECONDS = 30
 LARGEST_MESSAGE = 8 << 20
@@ -184,6 +184,14 @@ class Topics:
         resource = ConfigResource(ConfigResource.Type.TOPIC, name)
         entries = self.admin.describe_configs([resource])[resource].result(ANSWER_SECONDS)
         return {key: entry.value for key, entry in entries.items()}
+
+    def configure(self, name: str, settings: dict[str, str]) -> None:
+        """Sets these; the topic's other settings stay as they are."""
+        entries = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(ANSWER_SECONDS)
 
     def delete(self, *names: str) -> None:
         for future in self.admin.delete_topics(list(names)).values():

@@ -1,32 +1,59 @@
+import Foundation
 import PayloadModel
 import RocksStore
 import StreamRuntime
 
-/// Fills a payload store that was empty from its changelog: first what the records hold, as they come; then, once for each payload
-/// that is left, what timers, lists and counts need. A changelog has a record for every commit that a payload changed in until the
-/// broker compacts it, mostly not far from each other: of those that are held together only the last is written.
+/// Fills a payload store that was empty from its changelog, in two parts. First the records are read, as bytes, of which the last of each
+/// key is kept: in memory, and where that does not suffice in runs beside the store. Then each payload that is left is decoded, once and
+/// in the order of the ids, and table files are made that the store takes in: payloads, timers, index.
 ///
-/// A store says while it is being filled like this. When that was interrupted, records are read on, and the second part begins anew.
+/// Until then the store says that it is being filled. When that was interrupted, the second part begins anew, and so does the first one
+/// unless there are runs: then it goes on behind them.
 final class PayloadBulkRestoration: Restoration {
     private let store: Database
     private let rules: PayloadRules
-    /// The last record of each key that is not in a batch yet; nil: a tombstone.
-    private var held: [[UInt8]: [UInt8]?] = [:]
-    private(set) var heldBytes = 0
-    /// Of the second part.
-    private var index: PayloadIndex?
-    /// Where the second part goes on.
-    private var nextKey: [UInt8] = []
+    private let directory: String
+    private let chunkBytes: Int
+    private var held = HeldRecords()
+    private var runs: RestorationRuns?
+    private var second: SecondPart?
+    private var isComplete = false
+
+    private struct SecondPart {
+        let files: PayloadTableFiles
+        /// Of what is held.
+        let order: [Int]
+        /// Where it goes on in `order`.
+        var next = 0
+        /// The chunk has to be written before more payloads are taken.
+        var isWriting = false
+    }
 
     private static let markKey = Array("being-filled".utf8)
-    private let batchBytes: Int
+    /// What `complete` does in one go: a few milliseconds.
+    private static let payloadsAtOnce = 256
+    private static let entriesAtOnce = 8_192
 
-    /// - Parameter batchBytes: of what `complete` puts into a batch, about.
-    init(_ store: Database, rules: PayloadRules, batchBytes: Int = 1 << 20) throws(StreamError) {
+    /// - Parameters:
+    ///   - isEmpty: the store stands for no record of the changelog; otherwise there are runs from before.
+    ///   - chunkBytes: of memory that the second part takes, about.
+    init(_ store: Database, isEmpty: Bool, rules: PayloadRules, chunkBytes: Int = 32 << 20) throws(StreamError) {
         self.store = store
         self.rules = rules
-        self.batchBytes = batchBytes
+        self.chunkBytes = chunkBytes
+        directory = PayloadBulkRestoration.directory(of: store)
+        if isEmpty {
+            try PayloadBulkRestoration.removeFiles(of: store)
+        } else {
+            guard RestorationRuns.exist(in: directory) else {
+                throw .store(
+                    StoreError(.corruption, path: store.path, "what it was being filled from is missing")
+                )
+            }
+        }
+        try makeDirectory()
         try withStore { () throws(StoreError) in
+            if !isEmpty { runs = try RestorationRuns(of: store, in: directory) }
             let batch = WriteBatch(store)
             try batch.put(PayloadStore.settings, key: PayloadBulkRestoration.markKey, value: [])
             try store.write(batch)
@@ -37,86 +64,134 @@ final class PayloadBulkRestoration: Restoration {
         try withStore { () throws(StoreError) in try store.value(PayloadStore.settings, forKey: markKey) } != nil
     }
 
-    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch) {
-        heldBytes += key.count + (value?.count ?? 0) + PayloadBulkRestoration.heldOverhead
-        held[Array(key)] = .some(value.map { PayloadStore.encodeWithoutFacets($0) })
+    // MARK: Files
+
+    private static func directory(of store: Database) -> String { "\(store.path)/restoring" }
+
+    /// Removes what a restoration has left beside the store.
+    static func removeFiles(of store: Database) throws(StreamError) {
+        let directory = directory(of: store)
+        guard FileManager.default.fileExists(atPath: directory) else { return }
+        do {
+            try FileManager.default.removeItem(atPath: directory)
+        } catch {
+            throw .store(StoreError(.io, path: store.path, "\(directory) cannot be deleted: \(error)"))
+        }
     }
 
-    /// Of a key in `held`, in bytes.
-    private static let heldOverhead = 128
+    /// Without the files that an interrupted restoration was writing.
+    private func makeDirectory() throws(StreamError) {
+        let files = FileManager.default
+        do {
+            try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            for name in try files.contentsOfDirectory(atPath: directory) where name.hasSuffix(".sst") {
+                try files.removeItem(atPath: "\(directory)/\(name)")
+            }
+        } catch {
+            throw .store(StoreError(.io, path: store.path, "\(directory) cannot be made: \(error)"))
+        }
+    }
+
+    // MARK: Records
+
+    var heldBytes: Int { held.byteCount }
+
+    func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch) {
+        held.set(key, value)
+    }
 
     func finish(_ batch: WriteBatch) throws(StreamError) {
-        // In their order, which is what RocksDB inserts fastest.
-        for key in held.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            try withStore { () throws(StoreError) in
-                if let value = held[key] ?? nil {
-                    try batch.put(PayloadStore.payloads, key: key, value: value)
-                } else {
-                    try batch.delete(PayloadStore.payloads, key: key)
-                }
-            }
+        if held.isEmpty { return }
+        try withStore { () throws(StoreError) in
+            if runs == nil { runs = try RestorationRuns(of: store, in: directory) }
+            try runs?.add(held)
         }
-        held.removeAll(keepingCapacity: true)
-        heldBytes = 0
+        held.removeAll()
     }
+
+    // MARK: Payloads
 
     func complete(into batch: WriteBatch) throws(StreamError) -> Bool {
-        let index = try begun()
-        do {
-            var iterator = try store.makeIterator(PayloadStore.payloads, range: KeyRange(from: nextKey))
-            var isValid = try iterator.seekToFirst()
-            while isValid {
-                if batch.byteCount > batchBytes {
-                    nextKey = Array(iterator.key)
-                    try index.finish(batch, at: 0)
-                    return false
-                }
-                try complete(iterator.key, iterator.value, index, batch)
-                isValid = try iterator.next()
+        guard var part = second else {
+            second = try begin()
+            return false
+        }
+        second = nil
+        defer { second = part }
+        if part.isWriting || part.files.isFull {
+            part.isWriting = try !part.files.writeEntries(atMost: PayloadBulkRestoration.entriesAtOnce)
+            return false
+        }
+        if try take(&part) { return false }
+        if try !part.files.writeEntries(atMost: PayloadBulkRestoration.entriesAtOnce) {
+            part.isWriting = true
+            return false
+        }
+        try part.files.ingest()
+        held = HeldRecords()
+        try withStore { () throws(StoreError) in
+            for (term, count) in part.files.counts {
+                try batch.put(PayloadStore.counts, key: term, value: PayloadStore.encodeCount(count))
             }
-            try index.finish(batch, at: 0)
             try batch.delete(PayloadStore.settings, key: PayloadBulkRestoration.markKey)
             try PayloadRecomputation.putUpToDate(rules, in: batch)
-            return true
-        } catch let error as StreamError {
-            throw error
-        } catch let error as StoreError {
-            throw .store(error)
-        } catch {
-            throw .incompatible(
-                "a record of the changelog cannot be read (\(error)): it is of another version or program"
-            )
         }
+        return true
     }
 
-    private func complete(
-        _ key: UnsafeRawBufferPointer,
-        _ value: UnsafeRawBufferPointer,
-        _ index: PayloadIndex,
-        _ batch: WriteBatch
-    ) throws {
-        guard let id = PayloadStore.id(fromKey: key) else {
-            throw StreamError.incompatible(
-                "the changelog has a key that is no payload id: another program writes to it"
-            )
-        }
-        let restored = try PayloadStore.restored(try PayloadStore.split(value).state, id: id, rules: rules)
-        try restored.value.withUnsafeBytes { try batch.put(PayloadStore.payloads, key: key, value: $0) }
-        try batch.put(PayloadStore.timers, key: PayloadStore.timerKey(restored.timerAt, key), value: [])
-        index.insert(restored.facets, key)
+    func completed() throws(StreamError) {
+        runs = nil
+        second = nil
+        try PayloadBulkRestoration.removeFiles(of: store)
     }
 
-    /// What an interrupted second part left behind is in the way of this one.
-    private func begun() throws(StreamError) -> PayloadIndex {
-        if let index { return index }
+    private func begin() throws(StreamError) -> SecondPart {
+        // What an interrupted second part left behind is in the way of this one.
         try withStore { () throws(StoreError) in
-            for family in [PayloadStore.index, PayloadStore.timers, PayloadStore.counts, PayloadStore.recent] {
+            for family in PayloadStore.columnFamilies where family != PayloadStore.settings {
                 try deleteAll(of: family)
             }
         }
-        let index = try PayloadIndex(store, now: 0)
-        self.index = index
-        return index
+        // In one place.
+        if runs != nil { try finish(WriteBatch(store)) }
+        let files = PayloadTableFiles(store, directory: directory, chunkBytes: chunkBytes)
+        return SecondPart(files: files, order: held.sorted())
+    }
+
+    /// Returns whether there may be more.
+    private func take(_ part: inout SecondPart) throws(StreamError) -> Bool {
+        if let runs {
+            return try runs.read(atMost: PayloadBulkRestoration.payloadsAtOnce) { key, value throws(StreamError) in
+                try add(key, value, to: part.files)
+            }
+        }
+        let end = min(part.next + PayloadBulkRestoration.payloadsAtOnce, part.order.count)
+        while part.next < end {
+            try held.with(part.order[part.next]) { key, value throws(StreamError) in
+                if let value { try add(key, value, to: part.files) }
+            }
+            part.next += 1
+        }
+        return part.next < part.order.count
+    }
+
+    private func add(
+        _ key: UnsafeRawBufferPointer,
+        _ logged: UnsafeRawBufferPointer,
+        to files: PayloadTableFiles
+    ) throws(StreamError) {
+        guard let id = PayloadStore.id(fromKey: key) else {
+            throw .incompatible("the changelog has a key that is no payload id: another program writes to it")
+        }
+        let payload: PayloadStore.Restored
+        do {
+            payload = try PayloadStore.Restored(logged, id: id, rules: rules)
+        } catch {
+            throw .incompatible(
+                "the changelog's record of payload \(id) cannot be read (\(error)): it is of another version or program"
+            )
+        }
+        try files.add(key, payload, logged: logged)
     }
 
     private func deleteAll(of family: ColumnFamily) throws(StoreError) {
@@ -126,10 +201,12 @@ final class PayloadBulkRestoration: Restoration {
         while isValid {
             try batch.delete(family, key: iterator.key)
             isValid = try iterator.next()
-            if batch.byteCount > batchBytes || !isValid {
+            if batch.byteCount > PayloadBulkRestoration.deletedBytesAtOnce || !isValid {
                 try store.write(batch)
                 batch.clear()
             }
         }
     }
+
+    private static let deletedBytesAtOnce = 1 << 20
 }

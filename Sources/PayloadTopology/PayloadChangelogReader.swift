@@ -11,8 +11,10 @@ struct PayloadChangelogReader: ChangelogReader {
     func isUnfinished(_ store: Database) throws(StreamError) -> Bool { try PayloadBulkRestoration.isUnfinished(store) }
 
     func makeRestoration(of store: Database, isEmpty: Bool) throws(StreamError) -> any Restoration {
-        let isUnfinished = try isUnfinished(store)
-        if isEmpty || isUnfinished { return try PayloadBulkRestoration(store, rules: rules) }
+        if try isEmpty ? true : isUnfinished(store) {
+            return try PayloadBulkRestoration(store, isEmpty: isEmpty, rules: rules)
+        }
+        try PayloadBulkRestoration.removeFiles(of: store)
         return try PayloadRestoration(store, rules: rules)
     }
 

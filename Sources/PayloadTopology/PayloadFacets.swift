@@ -73,6 +73,26 @@ package struct PayloadFacets: Equatable {
 
     var rank: ArraySlice<UInt8> { bytes[..<PayloadFacets.rankBytes] }
 
+    /// The rank as a number that is ordered like its bytes.
+    var rankNumber: UInt64 { bytes.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) } }
+
+    /// Gives `body` each of the terms, whose bytes are valid during the call.
+    func forEachTerm(_ body: (UnsafeRawBufferPointer) -> Void) {
+        bytes.withUnsafeBytes { bytes in
+            var start = PayloadFacets.headBytes
+            while start < bytes.count {
+                let end = start + PayloadFacets.termHeadBytes + Int(bytes[start + 1]) << 8 + Int(bytes[start + 2])
+                body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+                start = end
+            }
+        }
+    }
+
+    /// Whether payloads are counted that have this term.
+    static func isCounted(_ term: UnsafeRawBufferPointer) -> Bool {
+        term.first.map { $0 <= Field.failedService.rawValue } ?? false
+    }
+
     /// The terms, each with its field's byte first.
     var terms: [ArraySlice<UInt8>] { terms(in: PayloadFacets.headBytes..<bytes.count) }
 

@@ -1,4 +1,3 @@
-import Foundation
 import PayloadModel
 import RocksStore
 import StreamRuntime
@@ -95,12 +94,6 @@ final class PayloadIndex {
         let (a, b) = (a[head...], b[head...])
         let tail = zip(a.reversed(), b.reversed()).prefix(while: ==).count
         return (a.dropLast(tail), b.dropLast(tail))
-    }
-
-    /// A payload of which the store has neither entries nor counts is put there in this batch, and is not about to change.
-    func insert(_ facets: PayloadFacets, _ key: UnsafeRawBufferPointer) {
-        count(from: nil, to: facets)
-        putEntries(facets.terms, facets.rank, key)
     }
 
     /// The batch is about to be written: adds what it needs besides its payloads.
@@ -221,7 +214,8 @@ private struct IndexChanges {
             let key = { (change: Change) in
                 UnsafeRawBufferPointer(rebasing: bytes[change.start..<change.start + change.count])
             }
-            let sorted = changes.sorted { IndexChanges.precedes(key($0), key($1)) ?? ($0.start < $1.start) }
+            // The sort is stable: of the same key the later change counts.
+            let sorted = changes.sorted { ByteStrings.precedes(key($0), key($1)) }
             try withStore { () throws(StoreError) in
                 try batch.fill(PayloadStore.index) { entries in
                     for change in sorted {
@@ -236,13 +230,5 @@ private struct IndexChanges {
         }
         bytes.removeAll(keepingCapacity: true)
         changes.removeAll(keepingCapacity: true)
-    }
-
-    /// By their bytes; nil: they are the same, and the later change has to come later.
-    private static func precedes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool? {
-        guard let first = a.baseAddress, let second = b.baseAddress else { return nil }
-        let order = memcmp(first, second, min(a.count, b.count))
-        if order != 0 { return order < 0 }
-        return a.count == b.count ? nil : a.count < b.count
     }
 }

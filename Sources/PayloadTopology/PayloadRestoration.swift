@@ -35,7 +35,7 @@ final class PayloadRestoration: Restoration {
         }
         let restored: PayloadStore.Restored
         do {
-            restored = try PayloadStore.restored(value, id: id, rules: rules)
+            restored = try PayloadStore.Restored(value, id: id, rules: rules)
         } catch {
             throw .incompatible(
                 "the changelog's record of payload \(id) cannot be read (\(error)): it is of another version or program"
@@ -43,7 +43,9 @@ final class PayloadRestoration: Restoration {
         }
         try index.replace(id, key, from: old?.facets, to: restored.facets, at: 0, in: batch)
         pending[id] = PayloadStore.Traces(facets: restored.facets, timerAt: restored.timerAt)
-        try restored.value.span.bytes.withUnsafeBytes { value throws(StreamError) in
+        var stored: [UInt8] = []
+        restored.append(value, to: &stored)
+        try stored.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try withStore { () throws(StoreError) in
                 try batch.put(PayloadStore.payloads, key: key, value: value)
                 // A standby follows for months: what it left behind would add up.
@@ -59,6 +61,8 @@ final class PayloadRestoration: Restoration {
     var heldBytes: Int { 0 }
 
     func complete(into batch: WriteBatch) -> Bool { true }
+
+    func completed() {}
 
     func finish(_ batch: WriteBatch) throws(StreamError) {
         try index.finish(batch, at: 0)

@@ -110,32 +110,40 @@ public enum PayloadStore {
     package static func encode(_ facets: PayloadFacets, _ state: some Collection<UInt8>) -> [UInt8] {
         var value: [UInt8] = []
         value.reserveCapacity(4 + facets.bytes.count + state.count)
-        withUnsafeBytes(of: UInt32(facets.bytes.count).bigEndian) { value.append(contentsOf: $0) }
-        value.append(contentsOf: facets.bytes)
-        value.append(contentsOf: state)
+        append(facets, state, to: &value)
         return value
     }
 
-    /// A value whose facets are yet to be computed.
-    static func encodeWithoutFacets(_ state: UnsafeRawBufferPointer) -> [UInt8] { [0, 0, 0, 0] + state }
+    static func append(_ facets: PayloadFacets, _ state: some Collection<UInt8>, to value: inout [UInt8]) {
+        withUnsafeBytes(of: UInt32(facets.bytes.count).bigEndian) { value.append(contentsOf: $0) }
+        value.append(contentsOf: facets.bytes)
+        value.append(contentsOf: state)
+    }
 
     /// What a store holds of a changelog record.
     struct Restored {
         var facets: PayloadFacets
         var timerAt: Timestamp
-        var value: [UInt8]
-    }
+        /// The state, where the timer is not the one that was logged with it.
+        private var recoded: [UInt8]?
 
-    /// - Parameter logged: a changelog record's value.
-    static func restored(_ logged: UnsafeRawBufferPointer, id: PayloadID, rules: PayloadRules) throws -> Restored {
-        let (state, loggedTimerAt) = try PayloadStateCodec.decode(logged, id: id)
-        let facets = PayloadFacets(state, rules: rules)
-        // Who wrote it may have had other settings.
-        let timerAt = min(state.nextTimer(rules), loggedTimerAt)
-        let value =
-            timerAt < loggedTimerAt
-            ? encode(facets, PayloadStateCodec.encode(state, timerAt: timerAt)) : encode(facets, logged)
-        return Restored(facets: facets, timerAt: timerAt, value: value)
+        /// - Parameter logged: a changelog record's value.
+        init(_ logged: UnsafeRawBufferPointer, id: PayloadID, rules: PayloadRules) throws {
+            let (state, loggedTimerAt) = try PayloadStateCodec.decode(logged, id: id)
+            facets = PayloadFacets(state, rules: rules)
+            // Who wrote it may have had other settings.
+            timerAt = min(state.nextTimer(rules), loggedTimerAt)
+            if timerAt < loggedTimerAt { recoded = PayloadStateCodec.encode(state, timerAt: timerAt) }
+        }
+
+        /// - Parameter logged: as it was given.
+        func append(_ logged: UnsafeRawBufferPointer, to value: inout [UInt8]) {
+            if let recoded {
+                PayloadStore.append(facets, recoded, to: &value)
+            } else {
+                PayloadStore.append(facets, logged, to: &value)
+            }
+        }
     }
 
     /// The two parts of a stored value.
@@ -156,10 +164,13 @@ public enum PayloadStore {
     static func timerKey(_ time: Timestamp, _ id: UnsafeRawBufferPointer) -> [UInt8] {
         var key: [UInt8] = []
         key.reserveCapacity(8 + id.count)
-        withUnsafeBytes(of: UInt64(clamping: time.microseconds).bigEndian) { key.append(contentsOf: $0) }
+        withUnsafeBytes(of: timerTime(time).bigEndian) { key.append(contentsOf: $0) }
         key.append(contentsOf: id)
         return key
     }
+
+    /// The time as timers' keys have it.
+    static func timerTime(_ time: Timestamp) -> UInt64 { UInt64(clamping: time.microseconds) }
 
     /// Nil: not such a key.
     static func timer(fromKey key: UnsafeRawBufferPointer) -> (time: Timestamp, id: PayloadID)? {

@@ -10,6 +10,8 @@ import Synchronization
 public final class Database: Sendable {
     /// The database's directory.
     public let path: String
+    /// The budget that it was opened with.
+    public let memory: StoreMemory
     private let current: Mutex<OpenDatabase?>
     private let released = DispatchSemaphore(value: 0)
 
@@ -38,6 +40,7 @@ public final class Database: Sendable {
             released: released
         )
         self.path = path
+        self.memory = memory
         self.current = Mutex(open)
     }
 

@@ -19,18 +19,24 @@ public struct DatabaseOptions: Hashable, Sendable {
     /// Table files of this database that are kept open.
     public var maxOpenFiles: Int
 
+    /// Merges table files in the background. Without it files stay as they were written or taken in, for a database that is filled, read
+    /// once and destroyed.
+    public var compacts: Bool
+
     /// The defaults suit many small stores in one process.
     public init(
         createIfMissing: Bool = true,
         walEnabled: Bool = true,
         writeBufferBytes: Int = 16 << 20,
         maxBackgroundJobs: Int = 2,
-        maxOpenFiles: Int = 256
+        maxOpenFiles: Int = 256,
+        compacts: Bool = true
     ) {
         self.createIfMissing = createIfMissing
         self.walEnabled = walEnabled
         self.writeBufferBytes = writeBufferBytes
         self.maxBackgroundJobs = maxBackgroundJobs
         self.maxOpenFiles = maxOpenFiles
+        self.compacts = compacts
     }
 }

@@ -32,6 +32,7 @@ final class NativeOptions {
         // Batches come with their keys in order, mostly.
         crocks_memtable_expect_sorted(pointer)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
+        rocksdb_options_set_disable_auto_compactions(pointer, options.compacts ? 0 : 1)
         let compression =
             switch family.compression {
             case .none: rocksdb_no_compression

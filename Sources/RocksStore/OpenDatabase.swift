@@ -15,8 +15,14 @@ final class OpenDatabase: @unchecked Sendable {
     let pointer: OpaquePointer
     let readOptions: OpaquePointer
     private let options: NativeOptions
-    private let families: [(name: String, handle: OpaquePointer)]
+    private let families: [Family]
     private let released: DispatchSemaphore
+
+    private struct Family {
+        var name: String
+        var handle: OpaquePointer
+        var options: NativeOptions
+    }
 
     /// Set by `Database.close()`, for iterators, which hold on to this object between calls.
     let isClosed = Atomic<Bool>(false)
@@ -34,8 +40,9 @@ final class OpenDatabase: @unchecked Sendable {
         let all = hasDefault ? requested : [ColumnFamily("default")] + requested
         let native = NativeOptions(options, memory: memory)
         let familyOptions = all.map { NativeOptions(options, family: $0, memory: memory) }
-        let names = all.map { strdup($0.name) }
-        defer { names.forEach { free($0) } }
+        let names = all.map(\.name)
+        let nativeNames = names.map { strdup($0) }
+        defer { nativeNames.forEach { free($0) } }
         var handles = [OpaquePointer?](repeating: nil, count: all.count)
 
         let opened: OpaquePointer?
@@ -46,7 +53,7 @@ final class OpenDatabase: @unchecked Sendable {
                     native.pointer,
                     path,
                     Int32(all.count),
-                    names.map { UnsafePointer($0) },
+                    nativeNames.map { UnsafePointer($0) },
                     familyOptions.map { $0.pointer },
                     &handles,
                     error
@@ -62,7 +69,9 @@ final class OpenDatabase: @unchecked Sendable {
         self.pointer = opened
         self.readOptions = rocksdb_readoptions_create()
         self.options = native
-        self.families = zip(all, handles).compactMap { family, handle in handle.map { (family.name, $0) } }
+        self.families = zip(zip(names, handles), familyOptions).compactMap { named, options in
+            named.1.map { Family(name: named.0, handle: $0, options: options) }
+        }
         self.released = released
     }
 
@@ -73,12 +82,17 @@ final class OpenDatabase: @unchecked Sendable {
         released.signal()
     }
 
-    func handle(of family: ColumnFamily) throws(StoreError) -> OpaquePointer {
+    func handle(of family: ColumnFamily) throws(StoreError) -> OpaquePointer { try open(family).handle }
+
+    /// What the column family was opened with, for table files that are to belong to it.
+    func options(of family: ColumnFamily) throws(StoreError) -> NativeOptions { try open(family).options }
+
+    private func open(_ family: ColumnFamily) throws(StoreError) -> Family {
         // A database has a handful of column families: looking along them is quicker than hashing.
         guard let found = families.first(where: { $0.name == family.name }) else {
             throw StoreError(.invalidArgument, path: path, "column family \(family.name) is not open")
         }
-        return found.handle
+        return found
     }
 
     var familyHandles: [OpaquePointer?] {

@@ -46,23 +46,28 @@ public protocol ChangelogReader: Sendable {
 
 /// The filling of one store. Belongs to one thread.
 public protocol Restoration: AnyObject {
-    /// Bytes that `finish` will put into the batch, about.
+    /// Bytes of memory that it holds until `finish`, about.
     var heldBytes: Int { get }
 
-    /// Turns a changelog record into what the store holds of it, at once or in `finish`. Records come in the order of the changelog,
-    /// several to a batch.
+    /// Takes a changelog record: puts what the store holds of it into the batch, or holds the record. Records come in the order of the
+    /// changelog, several to a batch.
     ///
     /// - Parameter value: nil for a tombstone.
     func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)
         throws(StreamError)
 
-    /// The batch is about to be written, and the next record goes into another one.
+    /// The batch is about to be written with the changelog offset of all records so far: none of them will come again, so what is held has
+    /// to become durable. The next record goes into another batch.
     func finish(_ batch: WriteBatch) throws(StreamError)
 
-    /// All records are there: puts a part of what the store needs besides into an empty batch, which is written before the next call.
+    /// All records are there: does a part of what the store needs besides, in a few milliseconds. The batch is empty and is written before the
+    /// next call; with the changelog offset only after the last one.
     ///
     /// - Returns: whether that was all.
     func complete(into batch: WriteBatch) throws(StreamError) -> Bool
+
+    /// The last batch is written.
+    func completed() throws(StreamError)
 }
 
 /// Where a processor leaves its changed state at a commit: each change goes to the changelog and to the store, or to neither.

@@ -67,7 +67,7 @@ final class Restorer {
             try restoration.restore(key: key, value: value, into: batch)
         }
 
-        /// Writes what was restored since the last time.
+        /// Makes what was restored since the last time durable.
         func write() throws(StreamError) {
             try restoration.finish(batch)
             try store.write(batch, changelogOffset: next)
@@ -83,8 +83,13 @@ final class Restorer {
         /// Goes on with what comes after the records.
         func complete(until deadline: Double) throws(StreamError) {
             while !isDone && monotonicSeconds() < deadline {
-                isDone = try restoration.complete(into: batch)
-                try store.write(batch)
+                if try restoration.complete(into: batch) {
+                    try write()
+                    try restoration.completed()
+                    isDone = true
+                } else if batch.count > 0 {
+                    try store.write(batch)
+                }
             }
         }
     }
@@ -111,6 +116,7 @@ final class Restorer {
     /// The consumer does not read yet what the jobs want. What it has fetched is thrown away by a new assignment, so that
     /// there is one for many jobs.
     private var needsAssignment = false
+    private var bytesSinceLook = 0
     private var lastReport = monotonicSeconds()
     private let restored = Counter(label: "payload_tracker_restored_records")
     /// The task that was worked on last: an error of a store or of a changelog's content is about it.
@@ -121,6 +127,10 @@ final class Restorer {
     private static let followSeconds = 0.1
     /// Of all jobs together.
     private static let maxUnwrittenBytes = 64 << 20
+    /// Because one batch should not hold up the thread for long.
+    private static let maxBatchBytes = 8 << 20
+    /// Between two looks at what is unwritten, of keys and values.
+    private static let bytesBetweenLooks = 256 << 10
 
     /// - Parameter follows: go on with stores that are complete; otherwise `step` returns their tasks and is done with them.
     init(
@@ -143,9 +153,6 @@ final class Restorer {
     }
 
     var isIdle: Bool { jobs.isEmpty }
-
-    /// Of a job: as if there were several, because one batch should not hold up the thread for long.
-    private var maxUnwrittenBytes: Int { Restorer.maxUnwrittenBytes / max(jobs.count, 8) }
 
     func isRestoring(_ task: StreamTask) -> Bool { job(of: task) != nil }
 
@@ -181,6 +188,8 @@ final class Restorer {
     func remove(_ task: StreamTask) {
         guard let job = job(of: task) else { return }
         jobs[job.partition] = nil
+        // Its files may be needed by another thread at once.
+        jobsByHandle = [:]
         job.remaining.record(0)
         needsAssignment = true
     }
@@ -192,6 +201,8 @@ final class Restorer {
         // A changelog that is followed has more records after its end; none may come between a store's second part.
         let isReading = follows ? !jobs.values.contains(where: \.isCompleting) : true
         let deadline = monotonicSeconds() + (follows ? Restorer.followSeconds : 0.05)
+        var records = 0
+        defer { if records > 0 { restored.increment(by: records) } }
         while isReading, follows || jobs.values.contains(where: { !$0.isRead }), monotonicSeconds() < deadline {
             // Who follows waits for records here, and no longer than it takes to see what else there is to do.
             let patience = follows ? deadline - monotonicSeconds() : 0.02
@@ -199,8 +210,11 @@ final class Restorer {
             switch consume event {
             case .record(let record):
                 guard let job = job(of: record), record.offset >= job.next else { continue }
+                // What comes after the end is for who follows: otherwise it would come between the parts of a restoration.
+                if job.isCompleting && !follows { continue }
                 lastTask = job.task
                 try restore(record, job)
+                records += 1
             case .partitionEnd(let partition, let offset):
                 guard let job = jobs[partition] else { continue }
                 lastTask = job.task
@@ -223,9 +237,8 @@ final class Restorer {
         for job in jobs.values {
             lastTask = job.task
             job.remaining.record(remaining(of: job))
-            // Before the end a restoration may hold records back, for as long as they fit.
-            let isDue = job.isRead && (job.next > job.written || job.isCompleting)
-            if isDue || job.batch.count > 0 { try job.write() }
+            // A restoration may hold records back, for as long as they fit.
+            if job.batch.count > 0 || job.isDone && job.next > job.written { try job.write() }
         }
         let completionDeadline = monotonicSeconds() + 0.05
         for job in jobs.values where job.isCompleting {
@@ -259,9 +272,23 @@ final class Restorer {
         try job.restore(key: key, value: record.value)
         job.next = record.offset + 1
         job.records += 1
-        job.bytes += key.count + (record.value?.count ?? 0)
-        restored.increment()
-        if job.unwrittenBytes > maxUnwrittenBytes { try job.write() }
+        let size = key.count + (record.value?.count ?? 0)
+        job.bytes += size
+        bytesSinceLook += size
+        if bytesSinceLook < Restorer.bytesBetweenLooks { return }
+        bytesSinceLook = 0
+        if job.batch.byteCount > Restorer.maxBatchBytes { try job.write() }
+        try limitUnwritten()
+    }
+
+    private func limitUnwritten() throws(StreamError) {
+        let unwritten = jobs.values.reduce(0) { $0 + $1.unwrittenBytes }
+        if unwritten <= Restorer.maxUnwrittenBytes { return }
+        // What others hold they are about to be done with.
+        let candidates = jobs.values.filter { !$0.isCompleting }
+        guard let largest = candidates.max(by: { $0.unwrittenBytes < $1.unwrittenBytes }) else { return }
+        lastTask = largest.task
+        try largest.write()
     }
 
     /// A long restore says every now and then how far it is.

@@ -41,6 +41,6 @@ extension StreamError {
 }
 
 /// Runs `body` with errors of a store as errors of the runtime.
-public func withStore<R>(_ body: () throws(StoreError) -> R) throws(StreamError) -> R {
+public func withStore<R: ~Copyable>(_ body: () throws(StoreError) -> R) throws(StreamError) -> R {
     do { return try body() } catch { throw .store(error) }
 }

@@ -171,11 +171,7 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
             try id.withUTF8 { key in
                 try encoded.withUnsafeBytes { try restoration.restore(key: key, value: $0, into: batch) }
             }
-            if number % 2_000 == 1_999 || number == payloads - 1 {
-                try restoration.finish(batch)
-                try store.write(batch)
-                batch.clear()
-            }
+            if restoration.heldBytes > 64 << 20 { try restoration.finish(batch) }
         }
         var isDone = false
         while !isDone {
@@ -183,6 +179,7 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
             try store.write(batch)
             batch.clear()
         }
+        try restoration.completed()
     }
 
     private static func id(_ number: Int) throws -> PayloadID {

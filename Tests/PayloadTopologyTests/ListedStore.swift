@@ -71,40 +71,43 @@ final class ListedStore {
     }
 
     /// A store made from records of the changelog, in batches of `batchSize`; what it had before stays.
-    func restore(_ records: some Collection<(key: [UInt8], value: [UInt8]?)>, batchSize: Int, into store: Database)
-        throws
-    {
+    func restore(_ records: some Collection<Record>, batchSize: Int, into store: Database) throws {
         let restoration = try PayloadChangelogReader(rules: rules).makeRestoration(of: store, isEmpty: false)
-        try restore(records, batchSize: batchSize, into: store, restoration)
-        try complete(store, restoration)
-    }
-
-    /// A new store filled from records of the changelog; `completions` are the batches after which that is interrupted.
-    func fill(_ store: Database, with records: some Collection<(key: [UInt8], value: [UInt8]?)>, completions: Int)
-        throws
-    {
-        let restoration = try PayloadBulkRestoration(store, rules: rules, batchBytes: 10_000)
-        try restore(records, batchSize: 50, into: store, restoration)
-        try complete(store, restoration, atMost: completions)
-    }
-
-    private func complete(_ store: Database, _ restoration: any Restoration, atMost limit: Int = .max) throws {
         let batch = WriteBatch(store)
-        for _ in 0..<limit {
-            let isDone = try restoration.complete(into: batch)
-            try store.write(batch)
-            batch.clear()
-            if isDone { return }
-        }
+        try restore(records, into: store, restoration, batch) { $0 % batchSize == 0 }
+        try complete(store, restoration, batch)
     }
+
+    /// A new store filled from records of the changelog, as `Restorer` does it.
+    ///
+    /// - Parameters:
+    ///   - isEmpty: false: goes on with what was interrupted.
+    ///   - runSize: records that are held; 0: all.
+    ///   - completions: the steps of the second part after which that is interrupted; 0: it does not come to one.
+    ///   - losesLastBatch: it is interrupted before that is written.
+    func fill(
+        _ store: Database,
+        with records: some Collection<Record>,
+        isEmpty: Bool = true,
+        runSize: Int = 0,
+        completions: Int = .max,
+        losesLastBatch: Bool = false
+    ) throws {
+        let restoration = try PayloadBulkRestoration(store, isEmpty: isEmpty, rules: rules, chunkBytes: 20_000)
+        let batch = WriteBatch(store)
+        try restore(records, into: store, restoration, batch) { runSize > 0 && $0 % runSize == 0 }
+        try complete(store, restoration, batch, atMost: completions, losesLastBatch: losesLastBatch)
+    }
+
+    typealias Record = (key: [UInt8], value: [UInt8]?)
 
     private func restore(
-        _ records: some Collection<(key: [UInt8], value: [UInt8]?)>,
-        batchSize: Int,
+        _ records: some Collection<Record>,
         into store: Database,
-        _ restoration: any Restoration
+        _ restoration: any Restoration,
+        _ batch: WriteBatch,
+        isDue: (Int) -> Bool
     ) throws {
-        let batch = WriteBatch(store)
         for (number, record) in records.enumerated() {
             try record.key.withUnsafeBytes { key in
                 if let value = record.value {
@@ -113,11 +116,31 @@ final class ListedStore {
                     try restoration.restore(key: key, value: nil, into: batch)
                 }
             }
-            if (number + 1) % batchSize == 0 || number + 1 == records.count {
-                try restoration.finish(batch)
-                try store.write(batch)
-                batch.clear()
+            if isDue(number + 1) { try finish(store, restoration, batch) }
+        }
+    }
+
+    private func finish(_ store: Database, _ restoration: any Restoration, _ batch: WriteBatch) throws {
+        try restoration.finish(batch)
+        try store.write(batch)
+        batch.clear()
+    }
+
+    private func complete(
+        _ store: Database,
+        _ restoration: any Restoration,
+        _ batch: WriteBatch,
+        atMost limit: Int = .max,
+        losesLastBatch: Bool = false
+    ) throws {
+        for _ in 0..<limit {
+            if try restoration.complete(into: batch) {
+                if losesLastBatch { return }
+                try finish(store, restoration, batch)
+                return try restoration.completed()
             }
+            try store.write(batch)
+            batch.clear()
         }
     }
 

@@ -233,4 +233,6 @@ private final class Copying: Restoration {
         parts -= 1
         return parts <= 0
     }
+
+    func completed() {}
 }
