@@ -1,4 +1,5 @@
 import KafkaClient
+import Metrics
 import RocksStore
 
 /// One partition of a source at work on a stream thread, or its store on the standby thread. Named as in Kafka Streams, whose tasks have
@@ -27,6 +28,10 @@ final class StreamTask {
     var position: Int64?
     /// The group's committed offset.
     var committed: Int64?
+    /// Records of its topic, as Kafka Streams' `process-total`.
+    let processed: Counter
+    /// Records that `processed` does not know of yet.
+    var unpublishedCount = 0
     /// The changelog offset that the store stands for.
     var changelogOffset: Int64 = 0
     /// Monotonic seconds before which opening it is not tried again.
@@ -38,6 +43,7 @@ final class StreamTask {
         self.id = id
         self.source = source
         self.isStandby = isStandby
+        processed = Counter(label: "payload_tracker_processed_records", dimensions: [("topic", id.topic)])
     }
 
     /// The partition of the changelog that holds its state; nil: it keeps none.

@@ -18,12 +18,17 @@ extension StreamThread {
         let running = tasks.values.filter { $0.state == .running }
         try reached(.begun)
         if !collector.isTransactional { try collector.flush() }
+        phases.spent(on: .flush)
         for task in running { try writeState(of: task, collector) }
+        phases.spent(on: .encode)
         try collector.flush()
+        phases.spent(on: .flush)
         try reached(.produced)
         try commitOffsets(of: running, collector)
+        phases.spent(on: .offsets)
         try reached(.committed)
         for task in running { try writeStore(of: task, collector) }
+        phases.spent(on: .store)
         collector.committed()
         committed(took: began.map { monotonicSeconds() - $0 })
     }

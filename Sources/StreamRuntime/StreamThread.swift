@@ -32,6 +32,7 @@ final class StreamThread {
     private let commitTimer = Timer(label: "payload_tracker_commit_duration")
     let commitFailures = Counter(label: "payload_tracker_commit_failures")
     let rebalances = Counter(label: "payload_tracker_rebalances")
+    var phases = ThreadPhases()
     private var lastPunctuation = 0.0
     private var lastCatchUp = 0.0
     var lookup: OffsetLookup
@@ -130,9 +131,12 @@ final class StreamThread {
             try openCreatedTasks()
             for task in try restorer.step() { try start(task) }
         }
+        phases.spent(on: .restore)
         try pollRecords()
         collector?.poll()
+        phases.spent(on: .process)
         try punctuate()
+        phases.spent(on: .punctuate)
         if isCommitDue { try commit() }
     }
 
@@ -162,7 +166,9 @@ final class StreamThread {
         if collector == nil { wait = .seconds(StreamThread.punctuationInterval) }
         commitPace.isIdle = false
         for count in 1...StreamThread.maxPollRecords {
-            guard let event = consumer.poll(timeout: wait) else {
+            let event = consumer.poll(timeout: wait)
+            if count == 1 { phases.spent(on: .wait) }
+            guard let event else {
                 commitPace.isIdle = true
                 return
             }
@@ -188,6 +194,7 @@ final class StreamThread {
         if let position = task.position, record.offset < position { return }
         try processor.process(record)
         task.position = record.offset + 1
+        task.unpublishedCount += 1
     }
 
     private func task(of record: borrowing ConsumedRecord) -> StreamTask? {
@@ -232,6 +239,7 @@ final class StreamThread {
     private func punctuate() throws(StreamError) {
         guard monotonicSeconds() - lastPunctuation >= StreamThread.punctuationInterval else { return }
         lastPunctuation = monotonicSeconds()
+        phases.publish()
         for task in tasks.values { publishProgress(of: task) }
         try catchUp()
         for task in tasks.values {
@@ -241,6 +249,10 @@ final class StreamThread {
     }
 
     private func publishProgress(of task: StreamTask) {
+        if task.unpublishedCount > 0 {
+            task.processed.increment(by: task.unpublishedCount)
+            task.unpublishedCount = 0
+        }
         application.tasks.update(
             task,
             position: task.position,

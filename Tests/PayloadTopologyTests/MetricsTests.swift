@@ -3,6 +3,7 @@ import KafkaClient
 import Metrics
 import MetricsTestKit
 import PayloadModel
+import PayloadTopology
 import StreamRuntime
 import Synchronization
 import Testing
@@ -41,6 +42,31 @@ private let bootstrap = ProcessInfo.processInfo.environment["KAFKA_BOOTSTRAP"]
         let hour: Int64 = 3_600_000_000_000
         #expect(values("payload_tracker_end_to_end_latency").dropFirst(before).allSatisfy { (0..<hour).contains($0) })
         #expect(count("payload_tracker_rebalances") > rebalances)
+    }
+
+    @Test func recordsAreCountedForEachHopAndTimeForEachPhase() async throws {
+        let worker = try TestWorker()
+        func processed(_ topic: String) -> Int64 {
+            (try? metrics.expectCounter("payload_tracker_processed_records", [("topic", topic)]).totalValue) ?? 0
+        }
+        func seconds(_ phase: String) -> Int64 {
+            let label = "payload_tracker_stream_thread_seconds"
+            return (try? metrics.expectCounter(label, [("phase", phase)]).totalValue) ?? 0
+        }
+        let waited = seconds("wait")
+        try await worker.run(PayloadRules()) { _ in
+            // The third is a dead letter: it is processed, and goes no further.
+            try worker.send([
+                status("one", "hops", "received", at: 1), status("two", "hops", "received", at: 1), "no JSON",
+            ])
+            try await eventually("both hops are counted") {
+                processed(worker.topics.input) >= 3 && processed(worker.topics.repartition) >= 2
+            }
+            #expect(processed(worker.topics.input) == 3)
+            #expect(processed(worker.topics.repartition) == 2)
+            // Whole seconds: the test's metrics know no others.
+            try await eventually("a thread with nothing to do tells that it waits") { seconds("wait") > waited }
+        }
     }
 
     @Test func aStageTellsItsDurationOnceWhenItEnds() async throws {
