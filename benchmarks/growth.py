@@ -1,7 +1,8 @@
 """What the number of retained payloads does to cost, memory, disk, lookups and restore.
 
 One worker's store is filled up to one size after another with payloads of a few messages each. At every size the same number of messages is
-measured: half of them new payloads, half updates of payloads from all over the store. Then the state is deleted and rebuilt."""
+measured: half of them new payloads, half updates of as many payloads as the smallest size has, from all over the store. So the work is the
+same and the store is not. Then the state is deleted and rebuilt."""
 
 from __future__ import annotations
 
@@ -176,13 +177,13 @@ class Growth:
 
     def mixture(self) -> Iterator[bytes]:
         """Whole lifecycles of new payloads, and between their messages updates of payloads that were there."""
-        there = len(self.payloads)
+        updated = self.ids.sample(range(len(self.payloads)), min(self.options.payloads))
         half = self.options.messages // 2
         new = [self.new_payload() for _ in range(half // len(self.values) + 1)]
         order = throughput.order(len(new), self.options.open)
         for (payload, step), number in zip(order, range(half), strict=False):
             yield self.value(new[payload], step)
-            yield self.value(self.ids.randrange(there), UPDATE_STEPS[number % len(UPDATE_STEPS)])
+            yield self.value(self.ids.choice(updated), UPDATE_STEPS[number % len(UPDATE_STEPS)])
 
     def send(self, values: Iterator[bytes]) -> int:
         producer = throughput.filler(self.broker.bootstrap)

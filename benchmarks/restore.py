@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "integration"))
 import brokers
 from fleet import restores_in
 from records import Topics
-from tracker import Tracker, newest_executable
+from tracker import Tracker, environment, newest_executable
 
 import throughput
 from throughput import LIMITED, Process, Progress, Run, mebibytes
@@ -53,8 +54,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def rebuild(executable: Path, settings: dict[str, object], log: Path) -> str:
-    """Starts the worker without its state, and stops it when it is ready; what it took."""
+def rebuild(executable: Path, settings: dict[str, object], log: Path, payloads: int) -> str:
+    """Starts the worker without its state, and stops it when it is ready and has as many payloads as it should; what it took."""
     shutil.rmtree(settings["state.dir"])
     began = time.monotonic()
     tracker = Tracker(executable, settings, log)
@@ -63,6 +64,8 @@ def rebuild(executable: Path, settings: dict[str, object], log: Path) -> str:
         ready = time.monotonic() - began
         process = Process(tracker.process.pid)
         cpu, peak = process.cpu_seconds(), mebibytes(process.memory("VmHWM"))
+        if (found := payloads_of(tracker)) != payloads:
+            sys.exit(f"{found:,} payloads were restored, and {payloads:,} were there")
         tracker.stop()
     finally:
         if tracker.is_running():
@@ -138,6 +141,15 @@ class Application:
     def log_size(self) -> str:
         size = throughput.bytes_in_topics(self.broker, self.changelog)
         return "" if size is None else f", a changelog of {mebibytes(size):,} MiB in the broker"
+
+
+def verify(executable: Path, settings: dict[str, object]) -> None:
+    """Ends the benchmark if a store is not what its changelog makes of it."""
+    done = subprocess.run(
+        [str(executable), "state", "verify"], env=environment(settings), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"the stores are not what their changelogs say:\n{done.stdout}{done.stderr}")
 
 
 def payloads_of(tracker: Tracker) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -169,7 +170,7 @@ def filler(bootstrap: str) -> Producer:
 def fill(bootstrap: str, topic: str, options: argparse.Namespace, is_keyed: bool = False) -> None:
     """Produces the lifecycles, payload after payload, each spread so that as many as asked for are open at once."""
     steps, values = lifecycle(), templates()
-    payloads = payload_ids(options.seed, options.messages // len(steps) + 1)
+    payloads = payload_ids(options.seed, math.ceil(options.messages / len(steps)))
     producer = filler(bootstrap)
     for sent, (payload, number) in enumerate(order(len(payloads), options.open)):
         if sent == options.messages:

@@ -80,7 +80,11 @@ public enum PayloadTopology {
             TopicSpecification(
                 name: topics.changelog,
                 role: .internal,
-                configuration: ["cleanup.policy": "compact", "max.message.bytes": "\(largestState)"]
+                configuration: [
+                    // The segment that is written to is never compacted, and all of it is read by a restore. Kafka's own 1 GiB is more than
+                    // most partitions ever hold.
+                    "cleanup.policy": "compact", "segment.bytes": "\(64 << 20)", "max.message.bytes": "\(largestState)",
+                ]
             ),
             TopicSpecification(
                 name: topics.outcomes,

@@ -104,6 +104,7 @@ final class Restorer {
     }
 
     private let follows: Bool
+    private let maxUnwrittenBytes: Int
     private let configuration: ClientConfiguration
     private let events: ClientEvents
     private let catalog: TopicCatalog
@@ -125,22 +126,24 @@ final class Restorer {
     private static let reportInterval = 10.0
     /// How long a step of one who follows takes: a store is written once in it.
     private static let followSeconds = 0.1
-    /// Of all jobs together.
-    private static let maxUnwrittenBytes = 64 << 20
     /// Because one batch should not hold up the thread for long.
     private static let maxBatchBytes = 8 << 20
     /// Between two looks at what is unwritten, of keys and values.
     private static let bytesBetweenLooks = 256 << 10
 
-    /// - Parameter follows: go on with stores that are complete; otherwise `step` returns their tasks and is done with them.
+    /// - Parameters:
+    ///   - follows: go on with stores that are complete; otherwise `step` returns their tasks and is done with them.
+    ///   - maxUnwrittenBytes: of all stores together.
     init(
         _ configuration: ClientConfiguration,
         events: ClientEvents,
         catalog: TopicCatalog,
         logger: Logger,
-        follows: Bool = false
+        follows: Bool = false,
+        maxUnwrittenBytes: Int = 64 << 20
     ) {
         self.follows = follows
+        self.maxUnwrittenBytes = maxUnwrittenBytes
         let tuning: ClientConfiguration = [
             // Enough for the next partitions while one is written; the bytes are the bound.
             "queued.min.messages": "1000000", "queued.max.messages.kbytes": "65536",
@@ -283,7 +286,7 @@ final class Restorer {
 
     private func limitUnwritten() throws(StreamError) {
         let unwritten = jobs.values.reduce(0) { $0 + $1.unwrittenBytes }
-        if unwritten <= Restorer.maxUnwrittenBytes { return }
+        if unwritten <= maxUnwrittenBytes { return }
         // What others hold they are about to be done with.
         let candidates = jobs.values.filter { !$0.isCompleting }
         guard let largest = candidates.max(by: { $0.unwrittenBytes < $1.unwrittenBytes }) else { return }
