@@ -1,8 +1,9 @@
-"""Checks the chart, its alerts, the dashboard and the Dockerfile. Each line says what was checked and how long it took."""
+"""Checks the chart, its alerts, the dashboard, the Dockerfile and all documents. Each line says what was checked and how long it took."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import kubernetes_validate
 import yaml
 
+import documents
 import metrics
 import pods
 import settings
@@ -186,11 +188,15 @@ def check_settings_reach_the_program(chart: Chart) -> None:
         raise Wrong("another stall.after does not change the pods' annotations: nothing restarts them")
 
 
+def newest_program() -> Path | None:
+    built = [ROOT / ".build" / kind / "payload-tracker" for kind in ("release", "debug")]
+    return max((file for file in built if file.exists()), key=lambda file: file.stat().st_mtime, default=None)
+
+
 def check_program_takes_settings(chart: Chart) -> None:
     """The built program accepts the settings of instances and jobs; any that it refuses makes it exit with 2."""
-    built = [ROOT / ".build" / kind / "payload-tracker" for kind in ("release", "debug")]
-    built = sorted((file for file in built if file.exists()), key=lambda file: file.stat().st_mtime)
-    if not built:
+    program = newest_program()
+    if not program:
         raise Skipped("payload-tracker has not been built")
     found = []
     # It answers that nobody knows the payload, which is exit code 4. Settings are read before it is asked.
@@ -202,7 +208,7 @@ def check_program_takes_settings(chart: Chart) -> None:
                     environment["PAYLOAD_TRACKER_ADVERTISED_URL"] = url
                     # In a volume that is not here.
                     environment["PAYLOAD_TRACKER_HTTP_TLS_CA_FILE"] = ""
-                    result = run(built[-1], "get", "anything", env=environment)
+                    result = run(program, "get", "anything", env=environment)
                     if result.returncode != 4:
                         found.append(f"{name}, {document['kind']}: exit {result.returncode}: {result.stderr.strip()}")
     none_of(found)
@@ -363,13 +369,39 @@ def check_dockerfile(chart: Chart) -> None:
     succeed(run(chart.tools.hadolint, "--config", DEPLOY / "docker/hadolint.yaml", DEPLOY / "docker/Dockerfile"))
 
 
+def project() -> documents.Project:
+    """What documents are compared with; without a built program its commands are not looked at."""
+    program = newest_program()
+
+    @functools.cache
+    def help_of(words: tuple[str, ...]) -> str | None:
+        text = run(program, *words, "--help").stdout
+        # For a command that it does not have it shows those that it has.
+        return text if " ".join(["USAGE: payload-tracker", *words]) in text else None
+
+    return documents.Project(ROOT, help_of if program else None)
+
+
 def check_documents(chart: Chart) -> None:
-    """What the documents name in deploy/ is there."""
+    """What the documents name is there (documents.py)."""
+    shared = project()
+    none_of([problem for check in documents.CHECKS for problem in check(shared)])
+
+
+def check_wrong_documents(chart: Chart) -> None:
+    """Those checks find what is wrong, and nothing else (tests/documents.yaml)."""
+    shared = project()
+    if not shared.help_of:
+        raise Skipped("payload-tracker has not been built")
+    operations = shared.documents["docs/operations.md"]
     found = []
-    for document in (RUNBOOK, ROOT / "README.md", DEPLOY / "docker/README.md"):
-        for path in re.findall(r"\bdeploy/[\w./-]*\w", document.read_text()):
-            if not (ROOT / path).exists():
-                found.append(f"{document.relative_to(ROOT)} names {path}, which is not there")
+    for case in yaml.safe_load((TESTS / "documents.yaml").read_text()):
+        document = documents.Document(ROOT / "README.md", case["text"])
+        shared.documents = {"README.md": document, "docs/operations.md": operations}
+        problems = [problem for check in documents.CHECKS for problem in check(shared)]
+        wanted = case.get("problem")
+        if len(problems) != bool(wanted) or not all(wanted in problem for problem in problems):
+            found.append(f"{case['text']!r} has the problems {problems}, not {wanted!r}")
     none_of(found)
 
 
@@ -393,6 +425,7 @@ def checks(policy: bool):
         yield "checkov", check_policy, ()
     yield "hadolint", check_dockerfile, ()
     yield "documents name what is there", check_documents, ()
+    yield "wrong documents are found", check_wrong_documents, ()
 
 
 def arguments() -> argparse.Namespace:
