@@ -230,12 +230,21 @@ def environment_of(document: dict, chart: Chart, values: list) -> dict[str, str]
 
 def check_memory(chart: Chart) -> None:
     """The stores' memory follows from the limit, and never takes what the rest of the program needs."""
-    for limit, mebibytes, threads in [("768Mi", 768, 1), ("2Gi", 2048, 2), ("4G", 3814, 4), ("1.5Gi", 1536, 1)]:
+    for limit, mebibytes, threads, fetched in [
+        ("768Mi", 768, 1, 64),
+        ("2Gi", 2048, 2, 64),
+        ("4G", 3814, 4, 64),
+        ("1.5Gi", 1536, 1, 32),
+        ("2Gi", 2048, 2, 128),
+    ]:
         values = ("--set", f"resources.limits.memory={limit}", "--set", rf"config.stream\.threads={threads}")
+        if fetched != 64:
+            values += ("--set", rf"config.kafka\.queued\.max\.messages\.kbytes={fetched * 1024}")
         file = yaml.safe_load(chart.find("ConfigMap", *values)["data"]["payload-tracker.yaml"])
         stores = [int(file[f"store.{name}"].removesuffix("MiB")) for name in ("block-cache", "write-buffers", "cache")]
-        if not 64 - 3 < sum(stores) <= mebibytes * 0.9 - 320 - 192 * threads:
-            raise Wrong(f"limit {limit}, {threads} threads: the stores get {stores} MiB")
+        rest = mebibytes * 0.9 - 320 - 192 * threads - max(0, fetched - 64) * (threads + 1)
+        if not rest - 5 < sum(stores) <= rest:
+            raise Wrong(f"limit {limit}, {threads} threads: the stores get {stores} MiB of {rest:.0f}")
 
 
 def check_refused(chart: Chart) -> None:
