@@ -21,6 +21,8 @@ FOLDERS = ("Sources", "Tests", "benchmarks", "deploy", "docs", "integration")
 GENERATED = re.compile(r"/\.|__pycache__")
 # Programs of ours that are Python behind a wrapper of the same name.
 TOOLS = re.compile(r"(?:integration|benchmarks)/[\w-]+$|deploy/helm/check$")
+# Kafka Streams' settings, which begin like ours.
+STREAMS = {"application.server", "commit.interval.ms"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*$")
 
 
@@ -165,7 +167,7 @@ class Project:
         return found
 
     def knows_setting(self, name: str) -> bool:
-        if name.startswith(("kafka.", "stall.after.")):
+        if name.startswith(("kafka.", "stall.after.")) or name in STREAMS:
             return True
         if name.endswith(".*"):
             return any(key.startswith(name[:-1]) for key in self.settings | self.values)
