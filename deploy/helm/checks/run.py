@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
+from itertools import pairwise
 from pathlib import Path
 
 import kubernetes_validate
@@ -397,6 +398,19 @@ def check_documents(chart: Chart) -> None:
     none_of([problem for check in documents.CHECKS for problem in check(shared)])
 
 
+def check_helm_commands(chart: Chart) -> None:
+    """The values that the documents' helm commands set render on top of the smallest example."""
+    found = []
+    for name, document in project().documents.items():
+        for words in document.commands:
+            if words[:2] in (["helm", "install"], ["helm", "upgrade"]):
+                values = [word for pair in pairwise(words) if pair[0] == "--set" for word in pair]
+                result = chart.template(*VARIANTS["small"], *values)
+                if result.returncode:
+                    found.append(f"{name}: {' '.join(words)}: {result.stderr.strip()}")
+    none_of(found)
+
+
 def check_wrong_documents(chart: Chart) -> None:
     """Those checks find what is wrong, and nothing else (tests/documents.yaml)."""
     shared = project()
@@ -434,6 +448,7 @@ def checks(policy: bool):
         yield "checkov", check_policy, ()
     yield "hadolint", check_dockerfile, ()
     yield "documents name what is there", check_documents, ()
+    yield "helm commands of documents", check_helm_commands, ()
     yield "wrong documents are found", check_wrong_documents, ()
 
 
