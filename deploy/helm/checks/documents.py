@@ -341,16 +341,29 @@ def tests(project: Project) -> list[str]:
 
 
 def log_lines(project: Project) -> list[str]:
-    """The log lines of docs/operations.md: the longest clause of each is in the code. Shorter ones may be put together there."""
+    """The log lines to act on of docs/operations.md are in the code, and the warnings and errors of the code are there."""
     text = project.documents["docs/operations.md"].text
     section = text.partition("## Log lines to act on")[2].partition("\n## ")[0]
     found = []
     for line in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE):
         for quoted in re.findall(r"`([^`]+)`", line):
-            clause = max((part.strip() for part in re.split(r"…|\bN\b|[;:,=]", quoted)), key=len)
-            if clause not in project.said:
-                found.append(f"docs/operations.md has the log line {quoted!r}, but the code never says {clause!r}")
+            for clause in clauses(quoted):
+                if clause not in project.said:
+                    found.append(f"docs/operations.md has the log line {quoted!r}, but the code never says {clause!r}")
+    for message in re.findall(r'logger\.(?:warning|error|critical)\(\s*"([^"\n]*)"', project.said):
+        for clause in clauses(message):
+            if clause not in section:
+                found.append(
+                    f"docs/operations.md lacks the log line {message!r}: what does it mean, what is to be done?"
+                )
+                break
     return found
+
+
+def clauses(line: str) -> list[str]:
+    """What of a log line is the same each time, in the pieces that are long enough to tell something."""
+    pieces = (part.strip() for part in re.split(r"…|\bN\b|[;:,=]", line))
+    return [piece for piece in pieces if len(piece.split()) > 3]
 
 
 CHECKS = [links, files, commands, named_settings, named_metrics, questions, tests, log_lines]
