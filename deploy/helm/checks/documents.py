@@ -270,7 +270,8 @@ def named_settings(project: Project) -> list[str]:
             key = re.match(r"(?:config: )?([a-z][\w-]*(?:\.[\w*-]+)+)(?=$|[=:])", span)
             if not key or key[1].split(".")[0] not in beginnings or project.knows_setting(key[1]):
                 continue
-            if not any(file.endswith("/" + key[1]) for file in project.files):
+            # Or a file, perhaps one that is made at run time.
+            if not key[1].endswith((".json", ".yaml", ".yml")):
                 found.append(f"{name} names {key[1]}, which is no setting and no value of the chart")
         for variable in re.findall(r"PAYLOAD_TRACKER_[A-Z_]*[A-Z]", document.text):
             if variable not in variables and not re.match(r"PAYLOAD_TRACKER_(KAFKA|STALL_AFTER)_", variable):
@@ -362,7 +363,7 @@ def log_lines(project: Project) -> list[str]:
 
 def clauses(line: str) -> list[str]:
     """What of a log line is the same each time, in the pieces that are long enough to tell something."""
-    pieces = (part.strip() for part in re.split(r"…|\bN\b|[;:,=]", line))
+    pieces = (part.strip() for part in re.split(r"…|\bN\b|[;:,=()]", line))
     return [piece for piece in pieces if len(piece.split()) > 3]
 
 
