@@ -60,6 +60,8 @@ public final class EndpointCertificate: Sendable {
         )
         // NIOSSL would take TLS 1.0 as well.
         configuration.minimumTLSVersion = .tlsv12
+        // How long a stop waits for clients that do not answer the end of their connection: pooled connections of other instances never do.
+        configuration.shutdownTimeout = .milliseconds(500)
         return configuration
     }
 

@@ -52,5 +52,9 @@ def problems(documents: list[dict]) -> list[str]:
             if name.startswith("StatefulSet"):
                 asked = {kind: container.get(f"{kind}Probe", {}).get("httpGet", {}).get("path") for kind in PROBES}
                 expected["probes that mean what docs/kubernetes.md says"] = asked == PROBES
+                wait = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
+                expected["5 s of answering before it stops, and 10 to stop"] = (
+                    wait == ["/bin/sleep", "5"] and spec.get("terminationGracePeriodSeconds", 0) > 15
+                )
         found += [f"{name} lacks: {what}" for what, holds in expected.items() if not holds]
     return found

@@ -1,19 +1,22 @@
-"""Checks the chart, its alerts, the dashboard and the Dockerfile. Each line says what was checked and how long it took."""
+"""Checks the chart, its alerts, the dashboard, the Dockerfile and all documents. Each line says what was checked and how long it took."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import re
 import sys
 import tempfile
 import time
 import traceback
+from itertools import pairwise
 from pathlib import Path
 
 import kubernetes_validate
 import yaml
 
+import documents
 import metrics
 import pods
 import settings
@@ -186,11 +189,15 @@ def check_settings_reach_the_program(chart: Chart) -> None:
         raise Wrong("another stall.after does not change the pods' annotations: nothing restarts them")
 
 
+def newest_program() -> Path | None:
+    built = [ROOT / ".build" / kind / "payload-tracker" for kind in ("release", "debug")]
+    return max((file for file in built if file.exists()), key=lambda file: file.stat().st_mtime, default=None)
+
+
 def check_program_takes_settings(chart: Chart) -> None:
     """The built program accepts the settings of instances and jobs; any that it refuses makes it exit with 2."""
-    built = [ROOT / ".build" / kind / "payload-tracker" for kind in ("release", "debug")]
-    built = sorted((file for file in built if file.exists()), key=lambda file: file.stat().st_mtime)
-    if not built:
+    program = newest_program()
+    if not program:
         raise Skipped("payload-tracker has not been built")
     found = []
     # It answers that nobody knows the payload, which is exit code 4. Settings are read before it is asked.
@@ -202,7 +209,7 @@ def check_program_takes_settings(chart: Chart) -> None:
                     environment["PAYLOAD_TRACKER_ADVERTISED_URL"] = url
                     # In a volume that is not here.
                     environment["PAYLOAD_TRACKER_HTTP_TLS_CA_FILE"] = ""
-                    result = run(built[-1], "get", "anything", env=environment)
+                    result = run(program, "get", "anything", env=environment)
                     if result.returncode != 4:
                         found.append(f"{name}, {document['kind']}: exit {result.returncode}: {result.stderr.strip()}")
     none_of(found)
@@ -224,12 +231,21 @@ def environment_of(document: dict, chart: Chart, values: list) -> dict[str, str]
 
 def check_memory(chart: Chart) -> None:
     """The stores' memory follows from the limit, and never takes what the rest of the program needs."""
-    for limit, mebibytes, threads in [("768Mi", 768, 1), ("2Gi", 2048, 2), ("4G", 3814, 4), ("1.5Gi", 1536, 1)]:
+    for limit, mebibytes, threads, fetched in [
+        ("768Mi", 768, 1, 64),
+        ("2Gi", 2048, 2, 64),
+        ("4G", 3814, 4, 64),
+        ("1.5Gi", 1536, 1, 32),
+        ("2Gi", 2048, 2, 128),
+    ]:
         values = ("--set", f"resources.limits.memory={limit}", "--set", rf"config.stream\.threads={threads}")
+        if fetched != 64:
+            values += ("--set", rf"config.kafka\.queued\.max\.messages\.kbytes={fetched * 1024}")
         file = yaml.safe_load(chart.find("ConfigMap", *values)["data"]["payload-tracker.yaml"])
         stores = [int(file[f"store.{name}"].removesuffix("MiB")) for name in ("block-cache", "write-buffers", "cache")]
-        if not 64 - 3 < sum(stores) <= mebibytes * 0.9 - 320 - 192 * threads:
-            raise Wrong(f"limit {limit}, {threads} threads: the stores get {stores} MiB")
+        rest = mebibytes * 0.9 - 320 - 192 * threads - max(0, fetched - 64) * (threads + 1)
+        if not rest - 5 < sum(stores) <= rest:
+            raise Wrong(f"limit {limit}, {threads} threads: the stores get {stores} MiB of {rest:.0f}")
 
 
 def check_refused(chart: Chart) -> None:
@@ -363,13 +379,52 @@ def check_dockerfile(chart: Chart) -> None:
     succeed(run(chart.tools.hadolint, "--config", DEPLOY / "docker/hadolint.yaml", DEPLOY / "docker/Dockerfile"))
 
 
+def project() -> documents.Project:
+    """What documents are compared with; without a built program its commands are not looked at."""
+    program = newest_program()
+
+    @functools.cache
+    def help_of(words: tuple[str, ...]) -> str | None:
+        text = run(program, *words, "--help").stdout
+        # For a command that it does not have it shows those that it has.
+        return text if " ".join(["USAGE: payload-tracker", *words]) in text else None
+
+    return documents.Project(ROOT, help_of if program else None)
+
+
 def check_documents(chart: Chart) -> None:
-    """What the documents name in deploy/ is there."""
+    """What the documents name is there (documents.py)."""
+    shared = project()
+    none_of([problem for check in documents.CHECKS for problem in check(shared)])
+
+
+def check_helm_commands(chart: Chart) -> None:
+    """The values that the documents' helm commands set render on top of the smallest example."""
     found = []
-    for document in (RUNBOOK, ROOT / "README.md", DEPLOY / "docker/README.md"):
-        for path in re.findall(r"\bdeploy/[\w./-]*\w", document.read_text()):
-            if not (ROOT / path).exists():
-                found.append(f"{document.relative_to(ROOT)} names {path}, which is not there")
+    for name, document in project().documents.items():
+        for words in document.commands:
+            if words[:2] in (["helm", "install"], ["helm", "upgrade"]):
+                values = [word for pair in pairwise(words) if pair[0] == "--set" for word in pair]
+                result = chart.template(*VARIANTS["small"], *values)
+                if result.returncode:
+                    found.append(f"{name}: {' '.join(words)}: {result.stderr.strip()}")
+    none_of(found)
+
+
+def check_wrong_documents(chart: Chart) -> None:
+    """Those checks find what is wrong, and nothing else (tests/documents.yaml)."""
+    shared = project()
+    if not shared.help_of:
+        raise Skipped("payload-tracker has not been built")
+    operations = shared.documents["docs/operations.md"]
+    found = []
+    for case in yaml.safe_load((TESTS / "documents.yaml").read_text()):
+        document = documents.Document(ROOT / "README.md", case["text"])
+        shared.documents = {"README.md": document, "docs/operations.md": operations}
+        problems = [problem for check in documents.CHECKS for problem in check(shared)]
+        wanted = case.get("problem")
+        if len(problems) != bool(wanted) or not all(wanted in problem for problem in problems):
+            found.append(f"{case['text']!r} has the problems {problems}, not {wanted!r}")
     none_of(found)
 
 
@@ -393,6 +448,8 @@ def checks(policy: bool):
         yield "checkov", check_policy, ()
     yield "hadolint", check_dockerfile, ()
     yield "documents name what is there", check_documents, ()
+    yield "helm commands of documents", check_helm_commands, ()
+    yield "wrong documents are found", check_wrong_documents, ()
 
 
 def arguments() -> argparse.Namespace:

@@ -68,12 +68,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /*
 The memory of the local stores, as settings: what the limit leaves after a tenth for what nobody counts, 320 MiB for the
 program and its HTTP endpoint, and 192 MiB for each stream thread (64 MiB each of fetched records, of payloads that wait for
-a commit, and of a changelog that is restored). Half goes to the block cache, a quarter each to write buffers and payloads.
+a commit, and of a changelog that is restored). Where kafka.queued.max.messages.kbytes lets threads, and the standby thread,
+fetch more than 64 MiB, that is taken off, too. Half goes to the block cache, a quarter each to write buffers and payloads.
 */ -}}
 {{- define "payload-tracker.memory" -}}
 {{- $limit := include "payload-tracker.mebibytes" .Values.resources.limits.memory | int64 -}}
 {{- $threads := include "payload-tracker.setting" (dict "root" . "key" "stream.threads" "default" "1") | int64 -}}
-{{- $fixed := add 320 (mul 192 $threads) -}}
+{{- $fetched := div (include "payload-tracker.setting" (dict "root" . "key" "kafka.queued.max.messages.kbytes" "default" "65536") | int64) 1024 -}}
+{{- $fixed := add 320 (mul 192 $threads) (mul (max 0 (sub $fetched 64)) (add1 $threads)) -}}
 {{- $rest := sub (div (mul $limit 9) 10) $fixed -}}
 {{- if lt $rest 64 -}}
 {{- fail (printf "resources.limits.memory is %v, which leaves nothing for the local stores: with %d stream threads it must be at least %dMi" .Values.resources.limits.memory $threads (add1 (div (mul (add $fixed 64) 10) 9))) -}}
