@@ -1,0 +1,376 @@
+import Foundation
+import KafkaClient
+
+/// Gives the state of an application another partition count: makes another application of it, which goes on where the first one
+/// stopped. Blocks.
+///
+/// The changelog and what the repartition topic holds that is not folded yet are copied, each record to the partition of its key. The order
+/// of a key's records is kept, because all of them are in one partition. The committed offsets of the input are the new application's as
+/// well. The first application stays as it is.
+///
+/// Until everything is there the new group's commits carry a mark, and a worker that finds it does not run. The last step takes it off, in
+/// one commit. A run that was interrupted is begun anew by the next one.
+public struct ApplicationRepartition: Sendable {
+    /// What there is to do.
+    public struct Plan: Sendable, Equatable {
+        /// A topic that is copied.
+        public struct Copy: Sendable, Equatable {
+            public var source: String
+            public var sourcePartitions: Int32
+            public var target: String
+            /// From where it is copied to the end: records, and what transactions left between them.
+            public var offsets: Int64
+        }
+
+        public var copies: [Copy]
+        /// Topics of the new application that an interrupted run has left: they are deleted first.
+        public var leftovers: [String]
+    }
+
+    private let source: (settings: StreamSettings, topology: Topology)
+    private let target: (settings: StreamSettings, topology: Topology)
+    private let partitions: Int32
+
+    /// Goes with the commits of a group whose topics are not complete.
+    static let mark = "payload-tracker repartition is under way"
+
+    private static let timeout = Duration.seconds(30)
+
+    /// - Parameters:
+    ///   - settings: of the application that there is.
+    ///   - topology: as `settings` have it.
+    ///   - newSettings: of the one to be made, under another `application.id`.
+    ///   - newTopology: the same topology with the names of the new topics. Where the input itself is partitioned by key, it may be
+    ///     another topic too.
+    ///   - partitions: that the new application's topics get, at least 1.
+    public init(
+        settings: StreamSettings,
+        topology: Topology,
+        newSettings: StreamSettings,
+        newTopology: Topology,
+        partitions: Int32
+    ) {
+        var newSettings = newSettings
+        newSettings.partitions = partitions
+        source = (settings, topology)
+        target = (newSettings, newTopology)
+        self.partitions = partitions
+    }
+
+    /// Looks, and changes nothing.
+    ///
+    /// - Throws: `.incompatible` while a worker of either application runs, and for whatever else is in the way.
+    public func plan() throws(StreamError) -> Plan {
+        let applications = try applications()
+        let lock = try applications.source.lock()
+        defer { withExtendedLifetime(lock) {} }
+        return try examine(applications).plan
+    }
+
+    /// Does it all.
+    ///
+    /// - Parameter told: called every now and then with how much is copied: records, and offsets out of how many.
+    /// - Returns: how many records were copied to each topic.
+    /// - Throws: as `plan`, and when the broker refuses. Then nothing has happened to the first application, and the new one does not run.
+    public func run(_ told: @escaping (_ records: Int, _ offsets: Int64, _ totalOffsets: Int64) -> Void)
+        throws(StreamError) -> [String: Int]
+    {
+        let applications = try applications()
+        let lock = try applications.source.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let found = try examine(applications)
+        try prepareTarget(applications.target, found)
+        let offsets = firstOffsets(found)
+        // From here on no worker of the new application runs before the last line.
+        try commit(offsets, metadata: ApplicationRepartition.mark)
+        reached(.marked)
+        let copier = RecordCopier(settings: source.settings) { told($0.records, $0.offsets, $0.totalOffsets) }
+        let records = try copier.run(found.copies, partitions: partitions)
+        reached(.copied)
+        guard try examine(applications, isBegun: true).isSame(as: found) else {
+            throw .incompatible(
+                "a worker of \(source.settings.applicationID) has run meanwhile: stop every one, and run this again"
+            )
+        }
+        try commit(offsets)
+        return records
+    }
+
+    private func reached(_ step: RepartitionStep) { source.settings.onRepartitionStep(step) }
+
+    private typealias Applications = (source: StoppedApplication, target: StoppedApplication)
+
+    private func applications() throws(StreamError) -> Applications {
+        (
+            try StoppedApplication(settings: source.settings, topology: source.topology),
+            try StoppedApplication(settings: target.settings, topology: target.topology)
+        )
+    }
+
+    // MARK: What there is
+
+    private struct Findings {
+        /// What the first application's group has committed.
+        var committed: [TopicPartition: Int64]
+        var copies: [RecordCopier.Copy]
+        /// Topics that the new application reads and that somebody else fills.
+        var inputs: [TopicPartition]
+        /// Topics of the new application that are there.
+        var targetTopics: [String: TopicMetadata]
+        var isUnfinished: Bool
+        var plan: Plan
+
+        /// Whether the first application has done nothing since. The broker may have thrown old records away.
+        func isSame(as other: Findings) -> Bool { committed == other.committed && ends == other.ends }
+
+        private var ends: [[TopicPartition: Int64]] { copies.map { $0.ranges.mapValues(\.upperBound) } }
+    }
+
+    /// - Parameter isBegun: this run has made what is there of the new application.
+    private func examine(_ applications: Applications, isBegun: Bool = false) throws(StreamError) -> Findings {
+        let id = source.settings.applicationID
+        guard try applications.source.group() != nil else { throw hasNoOffsets(id) }
+        _ = try applications.target.group()
+        let sourceTopics = try metadata(applications.source)
+        let targetTopics = try metadata(applications.target)
+        for topic in source.topology.sources.flatMap({ [$0.topic] + ($0.state.map { [$0.changelog] } ?? []) }) {
+            guard sourceTopics[topic] != nil else {
+                throw .incompatible("topic \(topic) does not exist: has \(id) run?")
+            }
+        }
+        let committed = try commits(source.settings, sourceTopics, source.topology.sources.map(\.topic))
+            .mapValues(\.offset)
+        if committed.isEmpty { throw hasNoOffsets(id) }
+
+        let targetCommits = try commits(target.settings, targetTopics, target.topology.sources.map(\.topic))
+        let isUnfinished = targetCommits.values.contains { $0.metadata == ApplicationRepartition.mark }
+        if !isUnfinished && !targetCommits.isEmpty {
+            throw .incompatible(
+                "\(target.settings.applicationID) has committed offsets: it has run. Choose an application.id that is new, or run payload-tracker reset with that one"
+            )
+        }
+        var lookup = OffsetLookup(
+            source.settings.readerConfiguration(isolation: "read_uncommitted"),
+            events: ClientEvents()
+        )
+        defer { lookup.close() }
+        if !isBegun { try checkTarget(applications.target, targetTopics, isUnfinished, &lookup) }
+
+        var copies: [RecordCopier.Copy] = []
+        var inputs: [TopicPartition] = []
+        for (old, new) in zip(source.topology.sources, target.topology.sources) {
+            let isInternal = applications.source.isInternal(old.topic)
+            if let state = old.state, let newState = new.state {
+                let log = partitions(of: state.changelog, sourceTopics)
+                let records = partitions(of: old.topic, sourceTopics)
+                copies.append(
+                    RecordCopier.Copy(
+                        source: state.changelog,
+                        target: newState.changelog,
+                        // Where one of them has grown since, the other one says how the state was partitioned.
+                        keysPartitionedBy: Int32(min(log.count, records.count)),
+                        lane: .output,
+                        ranges: try ranges(of: log, from: [:], &lookup)
+                    )
+                )
+                let unread = try ranges(of: records, from: committed, &lookup)
+                if isInternal {
+                    copies.append(
+                        RecordCopier.Copy(
+                            source: old.topic,
+                            target: new.topic,
+                            keysPartitionedBy: nil,
+                            lane: .repartition,
+                            ranges: unread
+                        )
+                    )
+                } else {
+                    try checkIsRead(unread)
+                }
+            }
+            if !isInternal { inputs += partitions(of: new.topic, targetTopics) }
+        }
+        let plan = Plan(
+            copies: copies.map { copy in
+                Plan.Copy(
+                    source: copy.source,
+                    sourcePartitions: Int32(copy.ranges.count),
+                    target: copy.target,
+                    offsets: copy.offsetCount
+                )
+            },
+            leftovers: isUnfinished ? targetTopics.keys.filter(applications.target.isInternal).sorted() : []
+        )
+        return Findings(
+            committed: committed,
+            copies: copies,
+            inputs: inputs,
+            targetTopics: targetTopics,
+            isUnfinished: isUnfinished,
+            plan: plan
+        )
+    }
+
+    private func hasNoOffsets(_ id: String) -> StreamError {
+        .incompatible(
+            "the group \(id) has no committed offsets, so nobody knows how far its state goes: is \(id) the right application.id? "
+                + "Brokers forget the offsets of a group that is idle for offsets.retention.minutes"
+        )
+    }
+
+    private func metadata(_ application: StoppedApplication) throws(StreamError) -> [String: TopicMetadata] {
+        try topics(of: application).metadata()
+    }
+
+    private func topics(of application: StoppedApplication) -> TopologyTopics {
+        TopologyTopics(admin: application.admin, settings: application.settings, topology: application.topology)
+    }
+
+    private func partitions(of topic: String, _ topics: [String: TopicMetadata]) -> [TopicPartition] {
+        (topics[topic]?.partitions ?? []).map { TopicPartition(topic: topic, partition: $0.id) }
+    }
+
+    private func commits(_ settings: StreamSettings, _ topics: [String: TopicMetadata], _ names: [String])
+        throws(StreamError) -> [TopicPartition: Consumer.Commit]
+    {
+        let asked = names.flatMap { partitions(of: $0, topics) }
+        return try withKafka { () throws(KafkaError) in
+            let consumer = try Consumer(settings.committerConfiguration)
+            defer { consumer.close(timeout: .seconds(1), waits: false) }
+            return try consumer.commits(of: asked, timeout: ApplicationRepartition.timeout)
+        }
+    }
+
+    /// - Parameter starts: what is not there begins with the first record that its partition has.
+    private func ranges(
+        of partitions: [TopicPartition],
+        from starts: [TopicPartition: Int64],
+        _ lookup: inout OffsetLookup
+    ) throws(StreamError) -> [TopicPartition: Range<Int64>] {
+        let firsts = try lookup.starts(of: partitions, timeout: ApplicationRepartition.timeout)
+        let ends = try lookup.ends(of: partitions, timeout: ApplicationRepartition.timeout)
+        var ranges: [TopicPartition: Range<Int64>] = [:]
+        for partition in partitions {
+            guard let first = firsts[partition], let end = ends[partition] else {
+                throw .kafka(KafkaError(.leaderNotAvailable, "\(partition): its offsets cannot be found"))
+            }
+            let start = max(starts[partition] ?? first, first)
+            guard start <= end else {
+                throw .incompatible(
+                    "\(partition): offset \(start) is committed, but it ends at \(end): the topic was truncated or made anew. "
+                        + "Start a worker, which reads what there is, and stop it"
+                )
+            }
+            ranges[partition] = start..<end
+        }
+        return ranges
+    }
+
+    /// Whoever writes a keyed input has to go on elsewhere, and what is left in it would be folded there beside its payload.
+    private func checkIsRead(_ unread: [TopicPartition: Range<Int64>]) throws(StreamError) {
+        let behind = unread.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
+        guard !behind.isEmpty else { return }
+        let list = behind.map { "\($0.value.count) of \($0.key)" }.joined(separator: ", ")
+        throw .incompatible(
+            "the keyed input has records that are not folded yet (\(list)): stop its producers, have the workers read it to its end, and stop them"
+        )
+    }
+
+    private func checkTarget(
+        _ application: StoppedApplication,
+        _ topics: [String: TopicMetadata],
+        _ isUnfinished: Bool,
+        _ lookup: inout OffsetLookup
+    ) throws(StreamError) {
+        let id = target.settings.applicationID
+        let stores = application.state.filter { name in
+            target.topology.sources.contains { $0.state != nil && name.hasPrefix("\($0.topic)-") }
+        }
+        guard stores.isEmpty else {
+            throw .incompatible(
+                "state.dir: \(application.directory) has stores of \(id): choose an application.id that is new, or run payload-tracker reset with that one"
+            )
+        }
+        for source in target.topology.sources where !application.isInternal(source.topic) {
+            guard let metadata = topics[source.topic] else {
+                throw .incompatible("the input topic \(source.topic) does not exist; create it")
+            }
+            guard source.state == nil || metadata.partitions.count == Int(partitions) else {
+                throw .incompatible(
+                    "the keyed input \(source.topic) has \(metadata.partitions.count) partitions, and the state is to have \(partitions): they have to be equal"
+                )
+            }
+        }
+        if isUnfinished { return }
+        for metadata in topics.values where application.isInternal(metadata.name) {
+            let ends = try lookup.ends(
+                of: partitions(of: metadata.name, topics),
+                timeout: ApplicationRepartition.timeout
+            )
+            guard ends.values.allSatisfy({ $0 == 0 }), metadata.partitions.count == Int(partitions) else {
+                throw .incompatible(
+                    "topic \(metadata.name) exists, and is no empty one with \(partitions) partitions: choose an application.id that is new, "
+                        + "or run payload-tracker reset --application-id \(id)"
+                )
+            }
+        }
+    }
+
+    // MARK: What is made
+
+    private func prepareTarget(_ application: StoppedApplication, _ found: Findings) throws(StreamError) {
+        var counts = found.targetTopics.mapValues { Int32($0.partitions.count) }
+        if found.isUnfinished {
+            // The marks go last, and come back before the first record: what is not complete is never without them.
+            try application.delete(try application.internalTopics())
+            reached(.deleted)
+            try application.delete(group: target.settings.applicationID)
+            counts = counts.filter { !application.isInternal($0.key) }
+        }
+        _ = try topics(of: application).createMissing(counts)
+        reached(.created)
+    }
+
+    /// Where the new application begins.
+    private func firstOffsets(_ found: Findings) -> [TopicPartition: Int64] {
+        var offsets: [TopicPartition: Int64] = [:]
+        for source in target.topology.sources where source.state != nil {
+            for partition in 0..<partitions { offsets[TopicPartition(topic: source.topic, partition: partition)] = 0 }
+        }
+        // Also of a keyed input that has grown: its old partitions are read on.
+        for partition in found.inputs { if let offset = found.committed[partition] { offsets[partition] = offset } }
+        return offsets
+    }
+
+    private func commit(_ offsets: [TopicPartition: Int64], metadata: String = "") throws(StreamError) {
+        try withKafka { () throws(KafkaError) in
+            let consumer = try Consumer(target.settings.committerConfiguration)
+            defer { consumer.close(timeout: .seconds(1), waits: false) }
+            try consumer.commit(offsets, metadata: metadata, timeout: ApplicationRepartition.timeout)
+        }
+    }
+}
+
+extension StoppedApplication {
+    func isInternal(_ topic: String) -> Bool {
+        topology.topics.contains { $0.name == topic && $0.role == .internal }
+    }
+}
+
+extension StreamSettings {
+    /// A consumer that asks what the group has committed, or commits for it, and does not join it. At read_committed the coordinator has
+    /// such a question wait until transactions are decided (KIP-447).
+    fileprivate var committerConfiguration: ClientConfiguration {
+        client.merging(["group.id": applicationID, "isolation.level": "read_committed"])
+    }
+}
+
+extension [TopicPartition: Consumer.Commit] {
+    /// Throws for commits of a group whose topics are not complete.
+    func checkComplete(_ application: String) throws(StreamError) {
+        guard values.contains(where: { $0.metadata == ApplicationRepartition.mark }) else { return }
+        throw .incompatible(
+            "\(application) is not complete: payload-tracker repartition, which makes it, is under way or was interrupted. Let it end, or run it again"
+        )
+    }
+}
