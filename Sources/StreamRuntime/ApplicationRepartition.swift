@@ -248,7 +248,7 @@ public struct ApplicationRepartition: Sendable {
         _ lookup: inout OffsetLookup
     ) throws(StreamError) -> [TopicPartition: Range<Int64>] {
         let firsts = try lookup.starts(of: partitions, timeout: ApplicationRepartition.timeout)
-        let ends = try lookup.ends(of: partitions, timeout: ApplicationRepartition.timeout)
+        let ends = try stableEnds(of: partitions, &lookup)
         var ranges: [TopicPartition: Range<Int64>] = [:]
         for partition in partitions {
             guard let first = firsts[partition], let end = ends[partition] else {
@@ -264,6 +264,31 @@ public struct ApplicationRepartition: Sendable {
             ranges[partition] = start..<end
         }
         return ranges
+    }
+
+    /// The ends, once all transactions before them are decided: a worker that was killed may have left one open, and its end would be
+    /// written after what was copied.
+    private func stableEnds(of partitions: [TopicPartition], _ lookup: inout OffsetLookup) throws(StreamError)
+        -> [TopicPartition: Int64]
+    {
+        // At read_committed the brokers answer with the last stable offset.
+        var stable = OffsetLookup(
+            source.settings.readerConfiguration(isolation: "read_committed"),
+            events: ClientEvents()
+        )
+        defer { stable.close() }
+        let deadline = monotonicSeconds() + source.settings.transactionTimeout / .seconds(1) + 60
+        while true {
+            let ends = try lookup.ends(of: partitions, timeout: ApplicationRepartition.timeout)
+            let stableEnds = try stable.ends(of: partitions, timeout: ApplicationRepartition.timeout)
+            guard let open = ends.keys.filter({ ends[$0] != stableEnds[$0] }).min() else { return ends }
+            if monotonicSeconds() > deadline {
+                throw .incompatible(
+                    "\(open) has a transaction that is not decided: does a worker still write? Brokers abort it when its transaction.timeout is over"
+                )
+            }
+            Thread.sleep(forTimeInterval: 0.2)
+        }
     }
 
     /// Whoever writes a keyed input has to go on elsewhere, and what is left in it would be folded there beside its payload.

@@ -147,6 +147,17 @@ final class TestWorker: Sendable {
         producer.close()
     }
 
+    /// Writes a value to the repartition topic, as the first hop does.
+    func forward(_ id: String, _ value: String) throws {
+        let producer = try Producer(["bootstrap.servers": bootstrapServers])
+        let topic = try producer.topic(topics.repartition)
+        try Array(id.utf8).withUnsafeBytes { key in
+            try Array(value.utf8).withUnsafeBytes { try producer.produce(to: topic, key: key, value: $0) }
+        }
+        try producer.flush(timeout: .seconds(20))
+        producer.close()
+    }
+
     /// A record as a test looks at it.
     struct Seen {
         var key: String?
