@@ -62,9 +62,9 @@ public struct ApplicationRepartition: Sendable {
     /// - Throws: `.incompatible` while a worker of either application runs, and for whatever else is in the way.
     public func plan() throws(StreamError) -> Plan {
         let applications = try applications()
-        let lock = try applications.source.lock()
-        defer { withExtendedLifetime(lock) {} }
-        return try examine(applications).plan
+        let plan = try examine(applications).plan
+        _ = try applications.source.lock()
+        return plan
     }
 
     /// Does it all.
@@ -155,6 +155,8 @@ public struct ApplicationRepartition: Sendable {
         )
         defer { lookup.close() }
         if !isBegun { try checkTarget(applications.target, targetTopics, isUnfinished, &lookup) }
+        let written = source.topology.topics.filter { $0.role != .input }.map(\.name)
+        try waitUntilDecided(written.flatMap { partitions(of: $0, sourceTopics) }, &lookup)
 
         var copies: [RecordCopier.Copy] = []
         var inputs: [TopicPartition] = []
@@ -248,7 +250,7 @@ public struct ApplicationRepartition: Sendable {
         _ lookup: inout OffsetLookup
     ) throws(StreamError) -> [TopicPartition: Range<Int64>] {
         let firsts = try lookup.starts(of: partitions, timeout: ApplicationRepartition.timeout)
-        let ends = try stableEnds(of: partitions, &lookup)
+        let ends = try lookup.ends(of: partitions, timeout: ApplicationRepartition.timeout)
         var ranges: [TopicPartition: Range<Int64>] = [:]
         for partition in partitions {
             guard let first = firsts[partition], let end = ends[partition] else {
@@ -266,11 +268,9 @@ public struct ApplicationRepartition: Sendable {
         return ranges
     }
 
-    /// The ends, once all transactions before them are decided: a worker that was killed may have left one open, and its end would be
-    /// written after what was copied.
-    private func stableEnds(of partitions: [TopicPartition], _ lookup: inout OffsetLookup) throws(StreamError)
-        -> [TopicPartition: Int64]
-    {
+    /// A worker that was killed may have left a transaction open: what ends it would be written behind what was copied, and readers of the
+    /// outcomes would wait for it.
+    private func waitUntilDecided(_ partitions: [TopicPartition], _ lookup: inout OffsetLookup) throws(StreamError) {
         // At read_committed the brokers answer with the last stable offset.
         var stable = OffsetLookup(
             source.settings.readerConfiguration(isolation: "read_committed"),
@@ -281,7 +281,7 @@ public struct ApplicationRepartition: Sendable {
         while true {
             let ends = try lookup.ends(of: partitions, timeout: ApplicationRepartition.timeout)
             let stableEnds = try stable.ends(of: partitions, timeout: ApplicationRepartition.timeout)
-            guard let open = ends.keys.filter({ ends[$0] != stableEnds[$0] }).min() else { return ends }
+            guard let open = partitions.first(where: { ends[$0] != stableEnds[$0] }) else { return }
             if monotonicSeconds() > deadline {
                 throw .incompatible(
                     "\(open) has a transaction that is not decided: does a worker still write? Brokers abort it when its transaction.timeout is over"

@@ -26,17 +26,10 @@ import Testing
             StatusEntry(date: StoredFormatTests.time(second), status: status, rawStatus: word, message: message)
         }
         func stage(_ service: Text, _ source: Text?, _ entries: [StatusEntry]) throws -> Stage {
-            let dates = entries.map(\.date)
-            let first = try #require(dates.min()).advanced(byMicroseconds: -1)
-            return try #require(
-                Stage(
-                    service: service,
-                    source: source,
-                    entries: entries,
-                    firstDate: first,
-                    lastDate: try #require(dates.max())
-                )
-            )
+            let first = try #require(entries.first).date.advanced(byMicroseconds: -1)
+            let last = try #require(entries.last).date
+            let stage = Stage(service: service, source: source, entries: entries, firstDate: first, lastDate: last)
+            return try #require(stage)
         }
         let stages = [
             try stage("advisor", nil, [entry(3, .processing, "processed")]),
@@ -92,7 +85,8 @@ import Testing
     @Test("an outcome event has the same bytes")
     func outcomeEvent() throws {
         var state = try rich()
-        let event = try #require(state.judge(after: .entry, at: StoredFormatTests.time(30), rules: rules))
+        let judged = state.judge(after: .entry, at: StoredFormatTests.time(30), rules: rules)
+        let event = try #require(judged)
         #expect(String(decoding: event.json, as: UTF8.self) == StoredFormatTests.outcomeEvent)
         #expect(event.id == "0123456789abcdef0123456789abcdef:301" && event.type == "payload-failed")
     }
@@ -104,7 +98,8 @@ import Testing
         try listed.commit([try rich()])
         // The first one is quiet for long enough to be indexed.
         try listed.commit([try poor()], after: 6_000_000)
-        #expect(try dump(listed.database) == StoredFormatTests.store)
+        let found = try dump(listed.database)
+        #expect(found == StoredFormatTests.store)
     }
 
     @Test("a store that is there is read as it was meant")
@@ -163,10 +158,4 @@ import Testing
         let digits = hex.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
         return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
-
-    private static let richValue = ""
-    private static let poorValue = ""
-    private static let outcomeEvent = ""
-    /// Column family, key and value.
-    private static let store: [String] = []
 }
