@@ -129,12 +129,32 @@ import Testing
     func forwardedRecord() async throws {
         let worker = try TestWorker()
         let id = "0123456789abcdef0123456789abcdef"
-        try worker.forward(id, status("01234567-89AB-CDEF-0123-456789ABCDEF", "puptoo", "error", at: 1))
+        let value = status("01234567-89AB-CDEF-0123-456789ABCDEF", "puptoo", "error", at: 1)
+        try worker.write(id, Array(value.utf8), to: worker.topics.repartition)
         try await worker.run(rules) { application in
             try await eventually("it is folded") { try worker.payload(id, in: application)?.outcome == .failed }
         }
         #expect(try worker.outcomes().map(\.key) == [id])
         #expect(try worker.records(of: worker.topics.deadLetter).isEmpty)
+    }
+
+    @Test(
+        "a changelog that only a later version can read stops the worker with a sentence that says so",
+        arguments: [false, true]
+    )
+    func laterChangelog(hasStore: Bool) async throws {
+        let worker = try TestWorker()
+        try worker.write("p", bytes(StoredFormatTests.poorValue), to: worker.topics.changelog)
+        if hasStore {
+            // A store that is there, and behind: it is brought up to date in another way than an empty one is filled.
+            try await worker.run(rules) { application in
+                try await eventually("it is restored") { try worker.payload("p", in: application) != nil }
+            }
+        }
+        // Field 11 with the value 2.
+        try worker.write("p", bytes(StoredFormatTests.poorValue) + [0x58, 2], to: worker.topics.changelog)
+        let error = try await #require(throws: StreamError.self) { try await worker.application(rules).run() }
+        #expect("\(error)".contains("it has format 2, and this program knows formats up to 1"), "\(error)")
     }
 
     private func dump(_ store: Database) throws -> [String] {

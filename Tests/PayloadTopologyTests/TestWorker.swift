@@ -147,12 +147,12 @@ final class TestWorker: Sendable {
         producer.close()
     }
 
-    /// Writes a value to the repartition topic, as the first hop does.
-    func forward(_ id: String, _ value: String) throws {
+    /// Writes a record to a topic that the worker writes itself.
+    func write(_ id: String, _ value: [UInt8], to topic: String) throws {
         let producer = try Producer(["bootstrap.servers": bootstrapServers])
-        let topic = try producer.topic(topics.repartition)
+        let topic = try producer.topic(topic)
         try Array(id.utf8).withUnsafeBytes { key in
-            try Array(value.utf8).withUnsafeBytes { try producer.produce(to: topic, key: key, value: $0) }
+            try value.withUnsafeBytes { try producer.produce(to: topic, key: key, value: $0) }
         }
         try producer.flush(timeout: .seconds(20))
         producer.close()

@@ -20,7 +20,7 @@ from partitioner import partition_of
 from records import Record, Sender
 from scenarios import Context, scenario
 from scenarios.administration import first_line_problems
-from scenarios.topics import send_some
+from scenarios.topics import refusal_problems, send_some
 from tracker import Tracker, environment
 
 VARIABLE = "KILL_AT_REPARTITION_STEP"
@@ -226,6 +226,28 @@ def repartition_killed_at_every_step(context: Context) -> None:
     forward(app, islice(values, 50))
     checks.extend(killed_half_way(app, 5, values))
     become(app, 5)
+    tracker = app.start().wait_until_ready()
+    for verdict in invariants.of_records(app, tracker, app.sender.flush(), repeats=False):
+        checks.extend(verdict.problems)
+    tracker.stop()
+    checks.extend(verified(app))
+    checks.done()
+
+
+@scenario("topics", "transactions")
+def repartition_of_topics_that_grew(context: Context) -> None:
+    """A topic whose partitions somebody raised by hand, which stops the worker, would cost all that is known."""
+    app = context.app(partitions=3).create_input()
+    values = traffic(app.random, open_payloads=10)
+    checks = Checks()
+    for topic, partitions in (("repartition", 5), ("changelog", 7)):
+        send(app, islice(values, 100))
+        tracker = app.start().wait_until_ready()
+        tracker.wait_for(lambda: all_is_committed(app), "to commit all that was sent")
+        tracker.stop()
+        app.topics.add_partitions(getattr(app, topic), partitions)
+        checks.extend(refusal_problems(app, getattr(app, topic)))
+        become(app, partitions)
     tracker = app.start().wait_until_ready()
     for verdict in invariants.of_records(app, tracker, app.sender.flush(), repeats=False):
         checks.extend(verdict.problems)
