@@ -62,9 +62,9 @@ public struct ApplicationRepartition: Sendable {
     /// - Throws: `.incompatible` while a worker of either application runs, and for whatever else is in the way.
     public func plan() throws(StreamError) -> Plan {
         let applications = try applications()
-        let plan = try examine(applications).plan
+        let found = try examine(applications)
         _ = try applications.source.lock()
-        return plan
+        return plan(found, applications.target)
     }
 
     /// Does it all.
@@ -79,8 +79,8 @@ public struct ApplicationRepartition: Sendable {
         let lock = try applications.source.lock()
         defer { withExtendedLifetime(lock) {} }
         let found = try examine(applications)
-        try prepareTarget(applications.target, found)
-        let offsets = firstOffsets(found)
+        try prepare(found.target, of: applications.target)
+        let offsets = firstOffsets(found, applications.target)
         // From here on no worker of the new application runs before the last line.
         try commit(offsets, metadata: ApplicationRepartition.mark)
         reached(.marked)
@@ -113,12 +113,7 @@ public struct ApplicationRepartition: Sendable {
         /// What the first application's group has committed.
         var committed: [TopicPartition: Int64]
         var copies: [RecordCopier.Copy]
-        /// Topics that the new application reads and that somebody else fills.
-        var inputs: [TopicPartition]
-        /// Topics of the new application that are there.
-        var targetTopics: [String: TopicMetadata]
-        var isUnfinished: Bool
-        var plan: Plan
+        var target: Target
 
         /// Whether the first application has done nothing since. The broker may have thrown old records away.
         func isSame(as other: Findings) -> Bool { committed == other.committed && ends == other.ends }
@@ -126,74 +121,80 @@ public struct ApplicationRepartition: Sendable {
         private var ends: [[TopicPartition: Int64]] { copies.map { $0.ranges.mapValues(\.upperBound) } }
     }
 
+    /// What there is of the new application.
+    private struct Target {
+        /// Those that are there.
+        var topics: [String: TopicMetadata]
+        /// An interrupted run has left internal topics, and marks.
+        var isUnfinished: Bool
+    }
+
     /// - Parameter isBegun: this run has made what is there of the new application.
     private func examine(_ applications: Applications, isBegun: Bool = false) throws(StreamError) -> Findings {
         let id = source.settings.applicationID
         guard try applications.source.group() != nil else { throw hasNoOffsets(id) }
         _ = try applications.target.group()
-        let sourceTopics = try metadata(applications.source)
-        let targetTopics = try metadata(applications.target)
+        let topics = try metadata(applications.source)
         for topic in source.topology.sources.flatMap({ [$0.topic] + ($0.state.map { [$0.changelog] } ?? []) }) {
-            guard sourceTopics[topic] != nil else {
-                throw .incompatible("topic \(topic) does not exist: has \(id) run?")
-            }
-        }
-        let committed = try commits(source.settings, sourceTopics, source.topology.sources.map(\.topic))
-            .mapValues(\.offset)
-        if committed.isEmpty { throw hasNoOffsets(id) }
-
-        let targetCommits = try commits(target.settings, targetTopics, target.topology.sources.map(\.topic))
-        let isUnfinished = targetCommits.values.contains { $0.metadata == ApplicationRepartition.mark }
-        if !isUnfinished && !targetCommits.isEmpty {
-            throw .incompatible(
-                "\(target.settings.applicationID) has committed offsets: it has run. Choose an application.id that is new, or run payload-tracker reset with that one"
-            )
+            guard topics[topic] != nil else { throw .incompatible("topic \(topic) does not exist: has \(id) run?") }
         }
         var lookup = OffsetLookup(
             source.settings.readerConfiguration(isolation: "read_uncommitted"),
             events: ClientEvents()
         )
         defer { lookup.close() }
-        if !isBegun { try checkTarget(applications.target, targetTopics, isUnfinished, &lookup) }
+        let target = try target(applications.target)
+        if !isBegun { try check(target, of: applications.target, &lookup) }
         let written = source.topology.topics.filter { $0.role != .input }.map(\.name)
-        try waitUntilDecided(written.flatMap { partitions(of: $0, sourceTopics) }, &lookup)
+        try waitUntilDecided(written.flatMap { partitions(of: $0, topics) }, &lookup)
+        let committed = try commits(source.settings, topics, source.topology.sources.map(\.topic)).mapValues(\.offset)
+        if committed.isEmpty { throw hasNoOffsets(id) }
+        let copies = try copies(applications.source, topics, from: committed, &lookup)
+        return Findings(committed: committed, copies: copies, target: target)
+    }
 
+    private func copies(
+        _ application: StoppedApplication,
+        _ topics: [String: TopicMetadata],
+        from committed: [TopicPartition: Int64],
+        _ lookup: inout OffsetLookup
+    ) throws(StreamError) -> [RecordCopier.Copy] {
         var copies: [RecordCopier.Copy] = []
-        var inputs: [TopicPartition] = []
         for (old, new) in zip(source.topology.sources, target.topology.sources) {
-            let isInternal = applications.source.isInternal(old.topic)
-            if let state = old.state, let newState = new.state {
-                let log = partitions(of: state.changelog, sourceTopics)
-                let records = partitions(of: old.topic, sourceTopics)
-                copies.append(
-                    RecordCopier.Copy(
-                        source: state.changelog,
-                        target: newState.changelog,
-                        // Where one of them has grown since, the other one says how the state was partitioned.
-                        keysPartitionedBy: Int32(min(log.count, records.count)),
-                        lane: .output,
-                        ranges: try ranges(of: log, from: [:], &lookup)
-                    )
+            guard let state = old.state, let newState = new.state else { continue }
+            let log = partitions(of: state.changelog, topics)
+            let records = partitions(of: old.topic, topics)
+            copies.append(
+                RecordCopier.Copy(
+                    source: state.changelog,
+                    target: newState.changelog,
+                    // Where one of them has grown since, the other one says how the state was partitioned.
+                    keysPartitionedBy: Int32(min(log.count, records.count)),
+                    lane: .output,
+                    ranges: try ranges(of: log, from: [:], &lookup)
                 )
-                let unread = try ranges(of: records, from: committed, &lookup)
-                if isInternal {
-                    copies.append(
-                        RecordCopier.Copy(
-                            source: old.topic,
-                            target: new.topic,
-                            keysPartitionedBy: nil,
-                            lane: .repartition,
-                            ranges: unread
-                        )
-                    )
-                } else {
-                    try checkIsRead(unread)
-                }
+            )
+            let unread = try ranges(of: records, from: committed, &lookup)
+            guard application.isInternal(old.topic) else {
+                try checkIsRead(unread)
+                continue
             }
-            if !isInternal { inputs += partitions(of: new.topic, targetTopics) }
+            copies.append(
+                RecordCopier.Copy(
+                    source: old.topic,
+                    target: new.topic,
+                    keysPartitionedBy: nil,
+                    lane: .repartition,
+                    ranges: unread
+                )
+            )
         }
-        let plan = Plan(
-            copies: copies.map { copy in
+        return copies
+    }
+
+    private func plan(_ found: Findings, _ application: StoppedApplication) -> Plan {
+        Plan(
+            copies: found.copies.map { copy in
                 Plan.Copy(
                     source: copy.source,
                     sourcePartitions: Int32(copy.ranges.count),
@@ -201,15 +202,8 @@ public struct ApplicationRepartition: Sendable {
                     offsets: copy.offsetCount
                 )
             },
-            leftovers: isUnfinished ? targetTopics.keys.filter(applications.target.isInternal).sorted() : []
-        )
-        return Findings(
-            committed: committed,
-            copies: copies,
-            inputs: inputs,
-            targetTopics: targetTopics,
-            isUnfinished: isUnfinished,
-            plan: plan
+            leftovers: found.target.isUnfinished
+                ? found.target.topics.keys.filter(application.isInternal).sorted() : []
         )
     }
 
@@ -301,23 +295,34 @@ public struct ApplicationRepartition: Sendable {
         )
     }
 
-    private func checkTarget(
-        _ application: StoppedApplication,
-        _ topics: [String: TopicMetadata],
-        _ isUnfinished: Bool,
-        _ lookup: inout OffsetLookup
-    ) throws(StreamError) {
-        let id = target.settings.applicationID
+    private func target(_ application: StoppedApplication) throws(StreamError) -> Target {
+        let topics = try metadata(application)
+        let commits = try commits(target.settings, topics, target.topology.sources.map(\.topic))
+        let isUnfinished = commits.values.contains { $0.metadata == ApplicationRepartition.mark }
+        guard isUnfinished || commits.isEmpty else {
+            throw .incompatible(
+                "\(target.settings.applicationID) has committed offsets: it has run. \(choice)"
+            )
+        }
+        return Target(topics: topics, isUnfinished: isUnfinished)
+    }
+
+    /// What to do where something of the new application is in the way.
+    private var choice: String {
+        "Choose an application.id that is new, or run payload-tracker reset --application-id \(target.settings.applicationID)"
+    }
+
+    private func check(_ found: Target, of application: StoppedApplication, _ lookup: inout OffsetLookup)
+        throws(StreamError)
+    {
         let stores = application.state.filter { name in
             target.topology.sources.contains { $0.state != nil && name.hasPrefix("\($0.topic)-") }
         }
         guard stores.isEmpty else {
-            throw .incompatible(
-                "state.dir: \(application.directory) has stores of \(id): choose an application.id that is new, or run payload-tracker reset with that one"
-            )
+            throw .incompatible("state.dir: \(application.directory) has stores of the new application. \(choice)")
         }
         for source in target.topology.sources where !application.isInternal(source.topic) {
-            guard let metadata = topics[source.topic] else {
+            guard let metadata = found.topics[source.topic] else {
                 throw .incompatible("the input topic \(source.topic) does not exist; create it")
             }
             guard source.state == nil || metadata.partitions.count == Int(partitions) else {
@@ -326,16 +331,15 @@ public struct ApplicationRepartition: Sendable {
                 )
             }
         }
-        if isUnfinished { return }
-        for metadata in topics.values where application.isInternal(metadata.name) {
+        if found.isUnfinished { return }
+        for metadata in found.topics.values where application.isInternal(metadata.name) {
             let ends = try lookup.ends(
-                of: partitions(of: metadata.name, topics),
+                of: partitions(of: metadata.name, found.topics),
                 timeout: ApplicationRepartition.timeout
             )
             guard ends.values.allSatisfy({ $0 == 0 }), metadata.partitions.count == Int(partitions) else {
                 throw .incompatible(
-                    "topic \(metadata.name) exists, and is no empty one with \(partitions) partitions: choose an application.id that is new, "
-                        + "or run payload-tracker reset --application-id \(id)"
+                    "topic \(metadata.name) is there, and no empty one with \(partitions) partitions. \(choice)"
                 )
             }
         }
@@ -343,8 +347,8 @@ public struct ApplicationRepartition: Sendable {
 
     // MARK: What is made
 
-    private func prepareTarget(_ application: StoppedApplication, _ found: Findings) throws(StreamError) {
-        var counts = found.targetTopics.mapValues { Int32($0.partitions.count) }
+    private func prepare(_ found: Target, of application: StoppedApplication) throws(StreamError) {
+        var counts = found.topics.mapValues { Int32($0.partitions.count) }
         if found.isUnfinished {
             // The marks go last, and come back before the first record: what is not complete is never without them.
             try application.delete(try application.internalTopics())
@@ -357,13 +361,18 @@ public struct ApplicationRepartition: Sendable {
     }
 
     /// Where the new application begins.
-    private func firstOffsets(_ found: Findings) -> [TopicPartition: Int64] {
+    private func firstOffsets(_ found: Findings, _ application: StoppedApplication) -> [TopicPartition: Int64] {
         var offsets: [TopicPartition: Int64] = [:]
-        for source in target.topology.sources where source.state != nil {
-            for partition in 0..<partitions { offsets[TopicPartition(topic: source.topic, partition: partition)] = 0 }
+        for source in target.topology.sources {
+            if source.state != nil {
+                for partition in 0..<partitions {
+                    offsets[TopicPartition(topic: source.topic, partition: partition)] = 0
+                }
+            }
+            // Of a keyed input too, which may be the same one grown: its old partitions are read on.
+            if application.isInternal(source.topic) { continue }
+            offsets.merge(found.committed.filter { $0.key.topic == source.topic }) { $1 }
         }
-        // Also of a keyed input that has grown: its old partitions are read on.
-        for partition in found.inputs { if let offset = found.committed[partition] { offsets[partition] = offset } }
         return offsets
     }
 
