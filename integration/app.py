@@ -35,15 +35,12 @@ class App:
         self.input = f"{self.application_id}.payload-status"
         self.outcomes = f"{self.application_id}.payload-outcomes"
         self.dead_letters = f"{self.application_id}.payload-status-dead-letter"
-        self.repartition = f"{self.application_id}-status-repartition"
-        self.changelog = f"{self.application_id}-payload-changelog"
         self.topics = Topics(broker.bootstrap)
         self.sender = Sender(broker.bootstrap)
         self.trackers: list[Tracker] = []
         self.readers: list[Reader] = []
         self.settings: dict[str, object] = {
             "kafka.bootstrap.servers": broker.bootstrap,
-            "application.id": self.application_id,
             "topics.input": self.input,
             "topics.outcomes": self.outcomes,
             "topics.dead-letter": self.dead_letters,
@@ -56,7 +53,16 @@ class App:
             "stall.after": "6s",
             **(settings or {}),
         }
+        self.become(self.application_id, partitions)
         directory.mkdir(parents=True, exist_ok=True)
+
+    def become(self, application_id: str, partitions: int) -> None:
+        """Another application from now on, on the same topics but for the internal ones, which have so many partitions."""
+        self.application_id = application_id
+        self.payload_partitions = partitions
+        self.repartition = f"{application_id}-status-repartition"
+        self.changelog = f"{application_id}-payload-changelog"
+        self.settings["application.id"] = application_id
 
     def create_input(self) -> App:
         self.topics.create(self.input, self.partitions, max_message_bytes=str(4 << 20), retention_ms="-1")

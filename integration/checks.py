@@ -133,7 +133,7 @@ def document_problems(app: App, document: dict | None, payload: Payload, outcome
     what = f"document {payload.payload_id}"
     if document is None:
         return [f"{what} is unknown"]
-    partition = partition_of(payload.payload_id.encode(), app.partitions)
+    partition = partition_of(payload.payload_id.encode(), app.payload_partitions)
     problems = differences(what, document, {**payload.document(outcome), "partition": partition})
     if not isinstance(document.get("served_by"), str) or not document["served_by"]:
         problems.append(f"{what}: served_by is {document.get('served_by')!r}")

@@ -131,7 +131,7 @@ class Fleet:
 
     def document(self, payload_id: str) -> dict | None:
         """The payload's document from whichever instance has it, first the one that had the last of the same partition."""
-        owner = self.owners.get(partition_of(payload_id.encode(), self.app.partitions))
+        owner = self.owners.get(partition_of(payload_id.encode(), self.app.payload_partitions))
         for instance in sorted(self.active, key=lambda instance: instance is not owner):
             document = instance.tracker.document(payload_id)
             if document is not None:

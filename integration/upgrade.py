@@ -79,7 +79,7 @@ def run(context: Context, options: argparse.Namespace, tell: Callable[[str], Non
         for instance in fleet.instances:
             checks.equal(f"{instance.name}: exit code after SIGTERM", instance.tracker.process.returncode, 0)
         verdicts.append(Verdict("SIGTERM ends all with 0", f"within {seconds:.1f} s", checks.problems))
-        return [*verdicts, invariants.stores_as_changelog(fleet)]
+        return [*verdicts, invariants.stores_as_changelog(fleet, upgraded=True)]
     finally:
         context.close()
 

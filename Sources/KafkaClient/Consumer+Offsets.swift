@@ -3,10 +3,17 @@ import CRdKafka
 extension Consumer {
     /// Commits the offset to read next of each partition, and waits for the group's coordinator to answer. After a timeout
     /// the commit may still happen.
-    public func commit(_ offsets: [TopicPartition: Int64], timeout: Duration = .seconds(30)) throws(KafkaError) {
+    ///
+    /// - Parameter metadata: A text to go with each of them; whoever asks for the commit gets it.
+    public func commit(
+        _ offsets: [TopicPartition: Int64],
+        metadata: String = "",
+        timeout: Duration = .seconds(30)
+    ) throws(KafkaError) {
         guard !offsets.isEmpty else { return }
         let client = try client.open()
         let list = TopicPartitionList(offsets)
+        list.setMetadata(metadata)
         // The library's own synchronous commit has no timeout.
         guard let queue = rd_kafka_queue_new(client) else { throw .closed }
         defer { rd_kafka_queue_destroy(queue) }
@@ -22,16 +29,32 @@ extension Consumer {
         try KafkaError.check(rd_kafka_event_error(answer))
     }
 
+    /// What a group committed for a partition.
+    public struct Commit: Hashable, Sendable {
+        /// To read next.
+        public var offset: Int64
+        /// What whoever committed it had to say; mostly nothing.
+        public var metadata: String
+    }
+
+    /// What the group committed for each partition. Partitions without a commit are absent.
+    public func commits(
+        of partitions: [TopicPartition],
+        timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Commit] {
+        guard !partitions.isEmpty else { return [:] }
+        let list = TopicPartitionList(partitions)
+        try KafkaError.check(rd_kafka_committed(try client.open(), list.pointer, timeout.milliseconds))
+        try list.checkEach()
+        return list.commits
+    }
+
     /// What the group committed for each partition: the offset to read next. Partitions without a commit are absent.
     public func committed(
         _ partitions: [TopicPartition],
         timeout: Duration
     ) throws(KafkaError) -> [TopicPartition: Int64] {
-        guard !partitions.isEmpty else { return [:] }
-        let list = TopicPartitionList(partitions)
-        try KafkaError.check(rd_kafka_committed(try client.open(), list.pointer, timeout.milliseconds))
-        try list.checkEach()
-        return list.offsets
+        try commits(of: partitions, timeout: timeout).mapValues(\.offset)
     }
 
     /// One more than the offset of the last record that `poll` brought, for each partition. Partitions of which it brought

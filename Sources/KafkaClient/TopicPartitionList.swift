@@ -1,4 +1,5 @@
 import CRdKafka
+import Foundation
 
 /// Owns a `rd_kafka_topic_partition_list_t`.
 struct TopicPartitionList: ~Copyable {
@@ -41,6 +42,29 @@ struct TopicPartitionList: ~Copyable {
             offsets[element.topicPartition] = element.offset
         }
         return offsets
+    }
+
+    /// As `offsets`, with the text that was committed beside each.
+    var commits: [TopicPartition: Consumer.Commit] {
+        var commits: [TopicPartition: Consumer.Commit] = [:]
+        for element in pointer.pointee.elements where element.offset >= 0 {
+            let metadata = UnsafeRawBufferPointer(start: element.metadata, count: element.metadata_size)
+            commits[element.topicPartition] = Consumer.Commit(
+                offset: element.offset,
+                metadata: String(decoding: metadata, as: UTF8.self)
+            )
+        }
+        return commits
+    }
+
+    /// Gives every partition the same text; once.
+    func setMetadata(_ text: String) {
+        guard !text.isEmpty, let elements = pointer.pointee.elems else { return }
+        for index in 0..<Int(pointer.pointee.cnt) {
+            // The list frees it.
+            elements[index].metadata = UnsafeMutableRawPointer(strdup(text))
+            elements[index].metadata_size = text.utf8.count
+        }
     }
 
     /// Throws the first error among the partitions.

@@ -5,6 +5,9 @@ import PayloadModel
 package enum PayloadStateCodec {
     typealias Malformed = ProtobufReader.Malformed
 
+    /// The greatest `needs_format` that is understood. Fields of a later one that say nothing of it can be left out without harm.
+    private static let format: UInt64 = 1
+
     // MARK: Writing
 
     package static func encode(_ state: PayloadState, timerAt: Timestamp) -> [UInt8] {
@@ -125,6 +128,7 @@ package enum PayloadStateCodec {
             case 8: revision = try value.unsigned()
             case 9: changedAt = try date(value)
             case 10: timerAt = try date(value)
+            case 11: try checkFormat(try value.unsigned())
             default: continue
             }
         }
@@ -218,6 +222,15 @@ package enum PayloadStateCodec {
             }
         }
         return RecentTexts(members: members, isTruncated: isTruncated)
+    }
+
+    /// What a later version means by its fields is not guessed at.
+    private static func checkFormat(_ needed: UInt64) throws(Malformed) {
+        if needed <= format { return }
+        throw Malformed(
+            description:
+                "it has format \(needed), and this program knows formats up to \(format): run the version that wrote it, or a later one"
+        )
     }
 
     private static func date(_ value: ProtobufReader.Value) throws(Malformed) -> Timestamp {

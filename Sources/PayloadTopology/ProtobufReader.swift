@@ -1,7 +1,9 @@
 /// Goes through the fields of a Protocol Buffers message (protobuf.dev/programming-guides/encoding). Never reads past the bytes it was
 /// given, whatever they are.
 struct ProtobufReader {
-    struct Malformed: Error {}
+    struct Malformed: Error, CustomStringConvertible {
+        var description = "its bytes make no sense"
+    }
 
     enum Value {
         case varint(UInt64)

@@ -10,8 +10,7 @@ struct PayloadTracker: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Demo.self, Send.self, Get.self, Watch.self, StatusCommand.self, Topics.self, Simulate.self,
-            State.self,
-            Reset.self, SettingsReference.self,
+            State.self, Reset.self, Repartition.self, SettingsReference.self,
         ]
     )
 

@@ -52,6 +52,8 @@ public struct StreamSettings: Sendable {
 
     /// For tests: called at every step of every commit, on the stream thread. The commit fails there with what it throws.
     package var onCommitStep: @Sendable (CommitStep) throws(StreamError) -> Void = { _ in }
+    /// For tests: called at every step of `ApplicationRepartition`, on its thread.
+    package var onRepartitionStep: @Sendable (RepartitionStep) -> Void = { _ in }
 
     public init(applicationID: String, client: ClientConfiguration, stateDirectory: String) {
         self.applicationID = applicationID

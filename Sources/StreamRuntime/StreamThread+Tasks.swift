@@ -45,9 +45,9 @@ extension StreamThread {
         let partitions = created.map(\.id.topicPartition)
         let timeout = lookupTimeout
         // The committed offsets before the changelogs' ends: what was committed until then is within these.
-        var offsets = try withKafka { () throws(KafkaError) in
-            try consumer.committed(partitions, timeout: timeout)
-        }
+        let commits = try withKafka { () throws(KafkaError) in try consumer.commits(of: partitions, timeout: timeout) }
+        try commits.checkComplete(application.settings.applicationID)
+        var offsets = commits.mapValues(\.offset)
         for (partition, end) in try lookup.ends(of: partitions, timeout: timeout) {
             guard let offset = offsets[partition], offset > end else { continue }
             logger.error(

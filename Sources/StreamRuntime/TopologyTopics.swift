@@ -92,7 +92,7 @@ struct TopologyTopics {
             return (
                 state.changelog,
                 "topic \(source.topic) has \(count) partitions, but the state in \(state.changelog) was built with \(changelogCount). "
-                    + "Restore the old partition count, use another application.id, or stop all workers and run payload-tracker reset"
+                    + "Stop all workers and run payload-tracker repartition, which makes an application with another partition count of this one, or reset to begin anew"
             )
         }
     }

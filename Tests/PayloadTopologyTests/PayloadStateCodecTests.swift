@@ -131,6 +131,23 @@ import Testing
         #expect(decoded.state.revision == 7)
     }
 
+    /// A downgrade would leave out what the newer version cannot do without.
+    @Test func aFormatThatThisVersionDoesNotKnowIsRefusedByName() throws {
+        let id = try PayloadID(normalizing: "x")
+        var message = PayloadTracker_V1_PayloadState()
+        message.revision = 7
+        for (format, isKnown) in [(0, true), (1, true), (2, false), (3, false)] as [(UInt32, Bool)] {
+            message.needsFormat = format
+            let bytes = try message.serializedBytes() as [UInt8]
+            do {
+                let decoded = try bytes.withUnsafeBytes { try PayloadStateCodec.decode($0, id: id) }
+                #expect(isKnown && decoded.state.revision == 7)
+            } catch {
+                #expect(!isKnown && "\(error)".contains("format \(format), and this program knows formats up to 1"))
+            }
+        }
+    }
+
     @Test func damagedBytesAreRefusedOrReadAndNeverTrap() throws {
         var random = SplitMix64(seed: 7)
         var state = PayloadState(id: try PayloadID(normalizing: "x"))

@@ -147,6 +147,17 @@ final class TestWorker: Sendable {
         producer.close()
     }
 
+    /// Writes a record to a topic that the worker writes itself.
+    func write(_ id: String, _ value: [UInt8], to topic: String) throws {
+        let producer = try Producer(["bootstrap.servers": bootstrapServers])
+        let topic = try producer.topic(topic)
+        try Array(id.utf8).withUnsafeBytes { key in
+            try value.withUnsafeBytes { try producer.produce(to: topic, key: key, value: $0) }
+        }
+        try producer.flush(timeout: .seconds(20))
+        producer.close()
+    }
+
     /// A record as a test looks at it.
     struct Seen {
         var key: String?

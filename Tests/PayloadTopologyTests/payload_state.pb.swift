@@ -176,6 +176,10 @@ nonisolated struct PayloadTracker_V1_PayloadState: Sendable {
   /// wall clock at which its outcome or its retention is looked at next
   var timerAt: Int64 = 0
 
+  /// who does not know this format must not read the state; 0 is 1. Raised when a field is added or
+  /// changed that nobody may leave out or misread, and the stores' format with it
+  var needsFormat: UInt32 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -289,7 +293,7 @@ nonisolated extension PayloadTracker_V1_Outcome: SwiftProtobuf._ProtoNameProvidi
 
 nonisolated extension PayloadTracker_V1_PayloadState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PayloadState"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stages\0\u{1}account\0\u{3}org_id\0\u{3}inventory_ids\0\u{3}system_ids\0\u{3}trimmed_through\0\u{1}outcome\0\u{1}revision\0\u{3}changed_at\0\u{3}timer_at\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stages\0\u{1}account\0\u{3}org_id\0\u{3}inventory_ids\0\u{3}system_ids\0\u{3}trimmed_through\0\u{1}outcome\0\u{1}revision\0\u{3}changed_at\0\u{3}timer_at\0\u{3}needs_format\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -307,6 +311,7 @@ nonisolated extension PayloadTracker_V1_PayloadState: SwiftProtobuf.Message, Swi
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.revision) }()
       case 9: try { try decoder.decodeSingularSInt64Field(value: &self.changedAt) }()
       case 10: try { try decoder.decodeSingularSInt64Field(value: &self.timerAt) }()
+      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.needsFormat) }()
       default: break
       }
     }
@@ -347,6 +352,9 @@ nonisolated extension PayloadTracker_V1_PayloadState: SwiftProtobuf.Message, Swi
     if self.timerAt != 0 {
       try visitor.visitSingularSInt64Field(value: self.timerAt, fieldNumber: 10)
     }
+    if self.needsFormat != 0 {
+      try visitor.visitSingularUInt32Field(value: self.needsFormat, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -361,6 +369,7 @@ nonisolated extension PayloadTracker_V1_PayloadState: SwiftProtobuf.Message, Swi
     if lhs.revision != rhs.revision {return false}
     if lhs.changedAt != rhs.changedAt {return false}
     if lhs.timerAt != rhs.timerAt {return false}
+    if lhs.needsFormat != rhs.needsFormat {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

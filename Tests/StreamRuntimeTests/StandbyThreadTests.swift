@@ -199,7 +199,7 @@ import Testing
 }
 
 /// Keeps changelog records as they are. A store that was empty is complete after a second part, as one of payloads is.
-private struct CopyingReader: ChangelogReader {
+struct CopyingReader: ChangelogReader {
     func isUnfinished(_ store: Database) -> Bool { false }
 
     func makeRestoration(of store: Database, isEmpty: Bool) -> any Restoration { Copying(parts: isEmpty ? 3 : 0) }

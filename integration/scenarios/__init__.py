@@ -86,6 +86,7 @@ def load() -> list[Scenario]:
         kafka_security,
         commands,
         administration,
+        repartition,
         compatible,
         openapi,
         stream,

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import StreamRuntime
 
 /// Takes an application back to where it has never run.
@@ -30,20 +29,11 @@ struct Reset: AsyncParsableCommand {
         }
         for line in Reset.lines(plan, settings) { print(line) }
         if dryRun { return }
-        guard try yes || isConfirmed() else {
+        guard try yes || Confirmation.isGiven("Delete all this?", command: "reset", before: "it deletes") else {
             throw CommandFailure("nothing was deleted")
         }
         try await Administration.run(settings) { () throws(StreamError) in try reset.run() }
         print("deleted; the next worker begins anew")
-    }
-
-    private func isConfirmed() throws(CommandFailure) -> Bool {
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure("reset asks before it deletes: run it in a terminal, or with --yes", exitCode: 2)
-        }
-        print("Delete all this? Type yes to go on: ", terminator: "")
-        fflush(nil)
-        return readLine()?.lowercased() == "yes"
     }
 
     static func lines(_ plan: ApplicationReset.Plan, _ settings: Settings) -> [String] {

@@ -65,9 +65,11 @@ struct SettingsOptions: ParsableArguments {
     /// The settings of a start: flags beat the environment, which beats the file.
     ///
     /// - Parameters:
+    ///   - changes: beat all of them.
     ///   - defaults: what holds where nothing is given.
     ///   - kafkaRefusal: what is wrong with a librdkafka property and its value, nil if nothing is.
     func settings(
+        changes: [GivenSetting] = [],
         defaults: Settings = Settings(),
         environment: [String: String] = ProcessInfo.processInfo.environment,
         kafkaRefusal: (_ name: String, _ value: String) -> String? = KafkaProperties.refusal
@@ -77,7 +79,7 @@ struct SettingsOptions: ParsableArguments {
             given += try SettingsFile.settings(at: file)
         }
         given += try SettingsEnvironment.settings(in: environment)
-        given += try self.given()
+        given += try self.given() + changes
         return try Settings(given, defaults: defaults, kafkaRefusal: kafkaRefusal)
     }
 }

@@ -54,7 +54,10 @@ extension Settings {
         stream.replicationFactor = Int32(topicsReplicationFactor ?? -1)
         stream.createsInput = createsInput
         #if DEBUG
-        if let kill = CommitKill() { stream.onCommitStep = { kill.reached($0) } }
+        if let kill = StepKill<CommitStep>("KILL_AT_COMMIT_STEP") { stream.onCommitStep = { kill.reached($0) } }
+        if let kill = StepKill<RepartitionStep>("KILL_AT_REPARTITION_STEP") {
+            stream.onRepartitionStep = { kill.reached($0) }
+        }
         #endif
         return stream
     }

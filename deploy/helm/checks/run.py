@@ -46,6 +46,9 @@ VARIANTS = {
     "production": ["-f", EXAMPLES / "production.yaml"],
     "sasl-ssl": ["-f", EXAMPLES / "sasl-ssl.yaml"],
     "reset": ["-f", EXAMPLES / "small.yaml", "--set", "reset.enabled=true"],
+    "repartition": [
+        "-f", EXAMPLES / "small.yaml", "--set", "repartition.toApplication=payload-tracker-12,repartition.partitions=12",
+    ],
     "keda-sasl": ["-f", EXAMPLES / "sasl-ssl.yaml", "--set", "autoscaling.enabled=true"],
     "bare": [
         "--set", "networkPolicy.enabled=false,serviceAccount.create=false",

@@ -41,6 +41,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "payload-tracker.fullname" . }}-instances
 {{- end }}
 
+{{- /* Not empty while no instance may run, because a job does what wants all of them stopped. */ -}}
+{{- define "payload-tracker.isStopped" -}}
+{{- if or .Values.reset.enabled .Values.repartition.toApplication }}true{{ end -}}
+{{- end -}}
+
 {{- /* A setting of `config`, with a default: (dict "root" $ "key" "application.id" "default" "payload-tracker"). */ -}}
 {{- define "payload-tracker.setting" -}}
 {{- $value := get .root.Values.config .key -}}
