@@ -43,7 +43,8 @@ public struct QueryServer: Service {
 
     /// - Parameters:
     ///   - peers: the other instances; nil: there are none.
-    ///   - tokens: who may ask; nil: anyone.
+    ///   - tokens: those of a file that may ask; nil: there is no file.
+    ///   - signed: those of an issuer that may ask; nil: there is none. Without either anyone may ask.
     ///   - metrics: what `/metrics` shows; the endpoint's own metrics are added to it.
     ///   - onServerRunning: told the port once the endpoint listens.
     public init(
@@ -56,6 +57,7 @@ public struct QueryServer: Service {
         outcomes: any OutcomeSource,
         peers: Peers? = nil,
         tokens: AccessTokens? = nil,
+        signed: JSONWebTokens? = nil,
         health: any HealthReporter,
         metrics: PrometheusMetrics,
         logger: Logger,
@@ -72,7 +74,7 @@ public struct QueryServer: Service {
             partitions: partitions,
             outcomes: outcomes,
             peers: peers,
-            tokens: tokens,
+            access: AccessControl(tokens: tokens, signed: signed),
             rates: configuration.rateLimit > 0 ? RequestRates(perSecond: configuration.rateLimit) : nil,
             health: health,
             metrics: metrics,

@@ -18,6 +18,7 @@ struct Endpoint {
     var outcomes: any OutcomeSource = StubOutcomes()
     var peers: Peers?
     var tokens: AccessTokens?
+    var signed: JSONWebTokens?
     var rateLimit = 0
     var health = StubHealth()
     let metrics = PrometheusMetrics()
@@ -33,6 +34,7 @@ struct Endpoint {
             outcomes: outcomes,
             peers: peers,
             tokens: tokens,
+            signed: signed,
             health: health,
             metrics: metrics,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
