@@ -111,7 +111,7 @@ package struct QueryResponder: HTTPResponder {
         switch route {
         case .page: return page.response()
         case .payloads: return try await payloads(query, origin, access)
-        case .payload(let id): return try await payload(id, query, origin, access)
+        case .payload(let id): return try await payload(id, query, origin, access, context)
         case .statuses(let id): return try await statuses(id, query, origin, access)
         case .outcomes: return try await outcomes(request, query, access, context)
         case .summary:
@@ -141,14 +141,17 @@ package struct QueryResponder: HTTPResponder {
         _ segment: Substring,
         _ query: String?,
         _ origin: RequestOrigin,
-        _ access: Access
+        _ access: Access,
+        _ context: QueryContext
     ) async throws -> Response {
         let id = try QueryResponder.id(segment)
         let parameters = try QueryParameters(query, allowed: origin.parameters.union(["wait", "local", "stale"]))
         let choice = try InstanceChoice(parameters, origin, access)
         let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
         guard wait > .zero else { return try await payload(id, segment, choice, until: .now) }
-        return try await waiting.run { try await payload(id, segment, choice, until: .now + wait) }
+        return try await waiting.run {
+            try await context.whileClientWaits { try await payload(id, segment, choice, until: .now + wait) }
+        }
     }
 
     private func payload(

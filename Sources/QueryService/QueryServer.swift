@@ -16,6 +16,8 @@ public struct QueryServer: Service {
         public var certificate: EndpointCertificate?
         /// Requests a second of each client; 0: as many as it likes.
         public var rateLimit: Int
+        /// In which a client has to send its first request, and of each request the body.
+        package var requestTimeout = TimeAmount.seconds(10)
 
         public init(host: String, port: Int, certificate: EndpointCertificate? = nil, rateLimit: Int = 0) {
             self.host = host
@@ -104,6 +106,9 @@ public struct QueryServer: Service {
                     http: HTTP1Channel(
                         responder: responder,
                         configuration: HTTP1Channel.Configuration(
+                            additionalChannelHandlers: [
+                                RequestDeadlineHandler(timeout: configuration.requestTimeout), ClientPresenceHandler(),
+                            ],
                             idleTimeout: QueryServer.idleTimeout,
                             httpDecoderConfiguration: QueryServer.headerLimits
                         )
