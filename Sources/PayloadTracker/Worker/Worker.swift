@@ -42,6 +42,7 @@ struct Worker {
         )
         do { try application.checkStateDirectory() } catch { throw WorkerError(error) }
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
+        metrics.collect { [tls] in tls.samples }
         outcomes = OutcomeHub(
             OutcomeHub.Configuration(
                 topic: settings.topicsOutcomes,
