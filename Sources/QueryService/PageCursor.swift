@@ -9,23 +9,18 @@ public enum PageCursor {
     private static let headBytes = 1 + 8
     private static let checkBytes = 8
 
-    /// Characters that need no percent-encoding (base64url, RFC 4648, section 5, without padding).
+    /// Characters that need no percent-encoding (base64url).
     public static func encode(_ position: ListPosition, _ filter: PayloadFilter) -> String {
         var bytes: [UInt8] = [version]
         withUnsafeBytes(of: position.updatedAt.microseconds.bigEndian) { bytes.append(contentsOf: $0) }
         position.id.withUTF8 { bytes.append(contentsOf: $0) }
         withUnsafeBytes(of: check(bytes, filter).bigEndian) { bytes.append(contentsOf: $0) }
-        return Data(bytes).base64EncodedString()
-            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        return Data(bytes).base64URLEncoded
     }
 
     /// Nil: not a cursor, a damaged one, or one of other filters.
     public static func decode(_ text: String, _ filter: PayloadFilter) -> ListPosition? {
-        guard text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "=") })
-        else { return nil }
-        let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-        let padding = String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-        guard let data = Data(base64Encoded: base64 + padding), data.count > headBytes + checkBytes else { return nil }
+        guard let data = Data(base64URL: text), data.count > headBytes + checkBytes else { return nil }
         let bytes = Array(data.dropLast(checkBytes))
         let expected = withUnsafeBytes(of: check(bytes, filter).bigEndian) { Array($0) }
         guard bytes[0] == version, Array(data.suffix(checkBytes)) == expected,

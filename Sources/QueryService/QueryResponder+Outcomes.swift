@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -18,7 +19,9 @@ extension QueryResponder {
         let filter = try OutcomeFilter(QueryParameters(query, allowed: OutcomeFilter.parameters), access)
         let position = try QueryResponder.lastEventID(request)
         // Nobody listens to the answer to a HEAD.
-        let body = request.method == .head ? ResponseBody() : try await stream(from: position, filter, context.channel)
+        let isHead = request.method == .head
+        let body =
+            isHead ? ResponseBody() : try await stream(from: position, filter, until: access.end, context.channel)
         var response = Response(status: .ok, headers: [.contentType: QueryResponder.mediaType], body: body)
         // Reverse proxies would hold events back until they have some kilobytes of them.
         if let name = HTTPField.Name("X-Accel-Buffering") { response.headers[name] = "no" }
@@ -36,10 +39,13 @@ extension QueryResponder {
         return position
     }
 
-    private func stream(from position: OutcomePosition?, _ filter: OutcomeFilter, _ channel: any Channel)
-        async throws(Problem)
-        -> ResponseBody
-    {
+    /// - Parameter end: when the client's token ends, and the stream with it; nil: no such time is known.
+    private func stream(
+        from position: OutcomePosition?,
+        _ filter: OutcomeFilter,
+        until end: Date?,
+        _ channel: any Channel
+    ) async throws(Problem) -> ResponseBody {
         let subscription: any OutcomeSubscription
         do {
             subscription = try await outcomes.subscribe(from: position)
@@ -51,6 +57,10 @@ extension QueryResponder {
             }
         }
         return ResponseBody { writer in
+            let expiry = end.map { end in
+                channel.eventLoop.scheduleTask(in: QueryResponder.time(until: end)) { subscription.end() }
+            }
+            defer { expiry?.cancel() }
             // A stream has much to do at times, and would hold up the other connections of its event loop.
             try await withTaskExecutorPreference(globalConcurrentExecutor) {
                 try await withGracefulShutdownHandler {
@@ -61,6 +71,11 @@ extension QueryResponder {
             }
             try await writer.finish(nil)
         }
+    }
+
+    /// No longer than a year: a token may end whenever its issuer likes.
+    private static func time(until end: Date) -> TimeAmount {
+        .milliseconds(Int64(min(max(end.timeIntervalSinceNow, 0), 365 * 86_400) * 1_000))
     }
 
     private static func send(

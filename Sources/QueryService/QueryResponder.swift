@@ -20,7 +20,7 @@ package struct QueryResponder: HTTPResponder {
     /// Nil: this instance is alone.
     let peers: Peers?
     /// Nil: anyone may ask.
-    let tokens: AccessTokens?
+    let access: AccessControl?
     /// Nil: a client may make as many requests as it likes.
     let rates: RequestRates?
     let health: any HealthReporter
@@ -89,8 +89,8 @@ package struct QueryResponder: HTTPResponder {
             let origin = try? RequestOrigin(request.headers, secret: peers?.secret, isOpen: false)
             if origin == .instance { return }
         }
-        let known = tokens?.client(request.headers)
-        let isGuess = claimsInstance || route.scope != nil && tokens != nil && known == nil
+        let known = (try? access?.grant(request.headers))?.holder
+        let isGuess = claimsInstance || route.scope != nil && access != nil && known == nil
         guard isGuess || route.isLimited else { return }
         try rates.admit(known ?? RequestRates.Client(context.channel.remoteAddress))
     }
@@ -105,13 +105,13 @@ package struct QueryResponder: HTTPResponder {
         guard request.uri.string.utf8.count <= QueryResponder.maxTargetBytes else {
             throw Problem.badRequest("path and query have more than \(QueryResponder.maxTargetBytes) bytes")
         }
-        let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: tokens == nil && rates == nil)
-        let access = try access(to: route, request.headers, origin)
+        let origin = try RequestOrigin(request.headers, secret: peers?.secret, isOpen: access == nil && rates == nil)
+        let access = try self.access(to: route, request.headers, origin)
         let query = request.uri.query
         switch route {
         case .page: return page.response()
         case .payloads: return try await payloads(query, origin, access)
-        case .payload(let id): return try await payload(id, query, origin, access)
+        case .payload(let id): return try await payload(id, query, origin, access, context)
         case .statuses(let id): return try await statuses(id, query, origin, access)
         case .outcomes: return try await outcomes(request, query, access, context)
         case .summary:
@@ -122,15 +122,17 @@ package struct QueryResponder: HTTPResponder {
             return try await partitions(query, origin)
         case .healthz: return try healthz()
         case .readyz: return try readyz()
-        case .metrics: return await exposition()
+        case .metrics:
+            try access.needsAll("what the metrics count")
+            return await exposition()
         case .compatible(let route): return try await compatible(route, query, request.headers, context)
         case .unknown: throw Problem.notFound("there is nothing at \(request.uri.path)")
         }
     }
 
     private func access(to route: Route, _ headers: HTTPFields, _ origin: RequestOrigin) throws(Problem) -> Access {
-        guard origin == .client, let tokens, let scope = route.scope else { return .all }
-        return try tokens.access(headers, for: scope)
+        guard origin == .client, let access, let scope = route.scope else { return .all }
+        return try access.grant(headers).access(for: scope)
     }
 
     // MARK: Payloads
@@ -139,14 +141,17 @@ package struct QueryResponder: HTTPResponder {
         _ segment: Substring,
         _ query: String?,
         _ origin: RequestOrigin,
-        _ access: Access
+        _ access: Access,
+        _ context: QueryContext
     ) async throws -> Response {
         let id = try QueryResponder.id(segment)
         let parameters = try QueryParameters(query, allowed: origin.parameters.union(["wait", "local", "stale"]))
         let choice = try InstanceChoice(parameters, origin, access)
         let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
         guard wait > .zero else { return try await payload(id, segment, choice, until: .now) }
-        return try await waiting.run { try await payload(id, segment, choice, until: .now + wait) }
+        return try await waiting.run {
+            try await context.whileClientWaits { try await payload(id, segment, choice, until: .now + wait) }
+        }
     }
 
     private func payload(

@@ -16,6 +16,8 @@ public struct QueryServer: Service {
         public var certificate: EndpointCertificate?
         /// Requests a second of each client; 0: as many as it likes.
         public var rateLimit: Int
+        /// In which a client has to send its first request, and of each request the body.
+        package var requestTimeout = TimeAmount.seconds(10)
 
         public init(host: String, port: Int, certificate: EndpointCertificate? = nil, rateLimit: Int = 0) {
             self.host = host
@@ -43,7 +45,8 @@ public struct QueryServer: Service {
 
     /// - Parameters:
     ///   - peers: the other instances; nil: there are none.
-    ///   - tokens: who may ask; nil: anyone.
+    ///   - tokens: those of a file that may ask; nil: there is no file.
+    ///   - signed: those of an issuer that may ask; nil: there is none. Without either anyone may ask.
     ///   - metrics: what `/metrics` shows; the endpoint's own metrics are added to it.
     ///   - onServerRunning: told the port once the endpoint listens.
     public init(
@@ -56,6 +59,7 @@ public struct QueryServer: Service {
         outcomes: any OutcomeSource,
         peers: Peers? = nil,
         tokens: AccessTokens? = nil,
+        signed: JSONWebTokens? = nil,
         health: any HealthReporter,
         metrics: PrometheusMetrics,
         logger: Logger,
@@ -72,7 +76,7 @@ public struct QueryServer: Service {
             partitions: partitions,
             outcomes: outcomes,
             peers: peers,
-            tokens: tokens,
+            access: AccessControl(tokens: tokens, signed: signed),
             rates: configuration.rateLimit > 0 ? RequestRates(perSecond: configuration.rateLimit) : nil,
             health: health,
             metrics: metrics,
@@ -102,6 +106,9 @@ public struct QueryServer: Service {
                     http: HTTP1Channel(
                         responder: responder,
                         configuration: HTTP1Channel.Configuration(
+                            additionalChannelHandlers: [
+                                RequestDeadlineHandler(timeout: configuration.requestTimeout), ClientPresenceHandler(),
+                            ],
                             idleTimeout: QueryServer.idleTimeout,
                             httpDecoderConfiguration: QueryServer.headerLimits
                         )

@@ -9,6 +9,8 @@ final class RequestRates: Sendable {
     /// Whose requests are counted together.
     enum Client: Hashable, Sendable {
         case token(SHA256.Digest)
+        /// Of signed tokens, however many it has.
+        case subject(SHA256.Digest)
         /// Of IPv6 the network: whoever has one address there has 2⁶⁴ of them.
         case address([UInt8])
         /// All that there is no room for.

@@ -56,6 +56,8 @@ import Testing
     @Test(
         "a mistake is one line that names the setting, its source and what is allowed, and exits with 2",
         arguments: [
+            ("http.jwt.jwks-url", "http://sso.example.com/certs", "an https URL"),
+            ("http.jwt.read-scope", "read write", "without spaces"),
             ("http.port", "99999", "from 0 to 65535"), ("http.port", "", "from 0 to 65535"),
             ("stall.after", "60", "500ms, 60s"), ("stall.after", "-1s", "500ms, 60s"),
             ("stall.after", "99999999999999999999d", "500ms"), ("stall.after", "9223372036854775807d", "500ms"),
@@ -219,6 +221,10 @@ import Testing
         "store.cache": "1MiB",
         "http.peer-secret": "0123456789abcdef",
         "http.tokens-file": "/tokens", "http.token": "0123456789abcdef",
+        "http.jwt.issuer": "https://sso.example.com/realms/x", "http.jwt.audience": "tracker",
+        "http.jwt.jwks-file": "/jwks.json", "http.jwt.jwks-url": "https://sso.example.com/certs?x=1",
+        "http.jwt.read-scope": "tracker:read", "http.jwt.metrics-scope": "tracker:metrics",
+        "http.jwt.org-id-claim": "identity.org_id", "http.jwt.without-org-id": "all",
         "http.rate-limit": "10", "http.tls.certificate-file": "/tls.crt", "http.tls.key-file": "/tls.key",
         "http.tls.ca-file": "/ca.crt",
         "http.host": "0.0.0.0", "http.port": "0", "advertised.url": "http://10.0.0.5:8080", "stream.threads": "4",

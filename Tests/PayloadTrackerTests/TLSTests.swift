@@ -20,11 +20,11 @@ import Testing
         return try body(path)
     }
 
-    private static func makeCertificate(_ certificate: String, _ key: String) throws {
+    private static func makeCertificate(_ certificate: String, _ key: String, days: Int = 2) throws {
         let openssl = Process()
         openssl.executableURL = URL(filePath: "/usr/bin/env")
         openssl.arguments =
-            "openssl req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test"
+            "openssl req -x509 -days \(days) -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test"
             .split(separator: " ").map(String.init) + ["-keyout", key, "-out", certificate]
         openssl.standardError = FileHandle.nullDevice
         try openssl.run()
@@ -43,6 +43,7 @@ import Testing
     @Test("files that are right are taken, and none are needed")
     func right() throws {
         #expect(try open(nil, nil).certificate == nil)
+        #expect(try open(nil, nil).samples.isEmpty)
         #expect(try open(nil, nil).authorities.tlsConfiguration == nil)
         try withCertificates(["a"]) { path in
             let files = try open(path("a.crt"), path("a.key"), path("a.crt"))
@@ -82,6 +83,20 @@ import Testing
                 #expect(error.description.hasPrefix(SingleLine.shorten(message, to: 500)) && error.exitCode == 2)
                 #expect(!error.description.contains("PRIVATE"))
             }
+        }
+    }
+
+    @Test("metrics say when clients refuse the certificate: with the first of its chain that has run out")
+    func expiry() throws {
+        try withCertificates(["a"]) { path in
+            try Self.makeCertificate(path("long.crt"), path("long.key"), days: 9)
+            let whole = try ["long.crt", "a.crt"].map { try Data(contentsOf: URL(filePath: path($0))) }
+            try whole.reduce(Data(), +).write(to: URL(filePath: path("chain.crt")))
+            let files = try open(path("chain.crt"), path("long.key"))
+            let page = PrometheusMetrics().exposition(adding: files.samples)
+            let line = try #require(page.firstMatch(of: /payload_tracker_http_certificate_\w+_seconds (\d+)/))
+            let seconds = try #require(Double(line.1))
+            #expect(try seconds == open(path("a.crt"), path("a.key")).certificate?.validity.until.timeIntervalSince1970)
         }
     }
 

@@ -18,13 +18,17 @@ struct Endpoint {
     var outcomes: any OutcomeSource = StubOutcomes()
     var peers: Peers?
     var tokens: AccessTokens?
+    var signed: JSONWebTokens?
     var rateLimit = 0
+    var requestTimeout = TimeAmount.seconds(10)
     var health = StubHealth()
     let metrics = PrometheusMetrics()
 
     var server: QueryServer {
-        QueryServer(
-            configuration: .init(host: "127.0.0.1", port: 0, rateLimit: rateLimit),
+        var configuration = QueryServer.Configuration(host: "127.0.0.1", port: 0, rateLimit: rateLimit)
+        configuration.requestTimeout = requestTimeout
+        return QueryServer(
+            configuration: configuration,
             reader: reader,
             lists: lists,
             summary: summary,
@@ -33,6 +37,7 @@ struct Endpoint {
             outcomes: outcomes,
             peers: peers,
             tokens: tokens,
+            signed: signed,
             health: health,
             metrics: metrics,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },

@@ -82,6 +82,7 @@ def load() -> list[Scenario]:
         topics,
         instances,
         tokens,
+        signed_tokens,
         tls,
         kafka_security,
         commands,

@@ -44,7 +44,7 @@ struct Demo: AsyncParsableCommand {
         MetricsSystem.bootstrap(metrics)
         let logger = LineLogHandler.logger(settings)
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let worker = try Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) {
+        let worker = try await Worker(settings: settings, createsInput: false, metrics: metrics, logger: logger) {
             port.yield($0)
         }
         let tour = DemoTour(settings: settings, payloads: payloads, seed: seed, keepRunning: keepRunning, ports: ports)

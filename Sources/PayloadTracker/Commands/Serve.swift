@@ -20,7 +20,7 @@ struct Serve: AsyncParsableCommand {
         let logger = LineLogHandler.logger(settings)
         let metrics = PrometheusMetrics.ofWorker()
         MetricsSystem.bootstrap(metrics)
-        let worker = try Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
+        let worker = try await Worker(settings: settings, createsInput: createInput, metrics: metrics, logger: logger)
         try await WorkerError.run {
             try await ServiceGroup.payloadTracker(worker.services, logger: logger).run()
         }

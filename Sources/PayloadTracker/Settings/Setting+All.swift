@@ -177,10 +177,58 @@ extension Setting {
             "what get, watch and status show to an endpoint that wants a token"
         ),
         Setting(
+            "http.jwt.issuer",
+            \.httpJWTIssuer,
+            .optional(.text),
+            "who signs the tokens (JWT) that open the HTTP endpoint beside those of http.tokens-file (docs/security.md), as their iss names it"
+        ),
+        Setting(
+            "http.jwt.audience",
+            \.httpJWTAudience,
+            .optional(.text),
+            "the name by which such tokens say in their aud that they are for this service"
+        ),
+        Setting(
+            "http.jwt.jwks-file",
+            \.httpJWTJWKSFile,
+            .optional(.text),
+            "the file with the issuer's public keys (JWKS), read again when it changes"
+        ),
+        Setting(
+            "http.jwt.jwks-url",
+            \.httpJWTJWKSURL,
+            .optional(.httpsURL),
+            "where the issuer publishes them, asked every minute, instead of the file"
+        ),
+        Setting(
+            "http.jwt.read-scope",
+            \.httpJWTReadScope,
+            .scope,
+            "the scope of such a token that stands for read"
+        ),
+        Setting(
+            "http.jwt.metrics-scope",
+            \.httpJWTMetricsScope,
+            .scope,
+            "the scope of such a token that stands for metrics"
+        ),
+        Setting(
+            "http.jwt.org-id-claim",
+            \.httpJWTOrgIDClaim,
+            .text,
+            "the claim with the org_id whose payloads such a token shows; identity.org_id is one in an object"
+        ),
+        Setting(
+            "http.jwt.without-org-id",
+            \.httpJWTWithoutOrgID,
+            .choice,
+            "whether a token without that claim shows no payload, or those of all"
+        ),
+        Setting(
             "http.rate-limit",
             \.httpRateLimit,
             .integer(0...1_000_000),
-            "the requests a second that a client may make, by its token or address, and five seconds' worth at once; 0 means no limit"
+            "the requests a second that a client may make, by its token, its subject or its address, and five seconds' worth at once; 0 means no limit"
         ),
         Setting(
             "http.tls.certificate-file",

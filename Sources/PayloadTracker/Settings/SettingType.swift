@@ -16,6 +16,18 @@ extension SettingType where Value == String {
         SettingType(allowed: "a text that is not empty", parse: { $0.isEmpty ? nil : $0 }, format: { $0 })
     }
 
+    /// As OAuth 2.0 has it for a scope (RFC 6749, section 3.3).
+    static var scope: Self {
+        SettingType(
+            allowed: "visible ASCII characters, without spaces, quotes and backslashes",
+            parse: { text in
+                let isLegal = text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }
+                return isLegal && !text.isEmpty ? text : nil
+            },
+            format: { $0 }
+        )
+    }
+
     /// A name that Kafka takes for a topic, at most `limit` characters long.
     static func topicName(limit: Int = 249) -> Self {
         SettingType(
@@ -129,6 +141,19 @@ extension SettingType where Value == URL {
                 guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
                     url.host()?.isEmpty == false, ["", "/"].contains(url.path()), url.query() == nil,
                     url.fragment() == nil
+                else { return nil }
+                return url
+            },
+            format: { $0.absoluteString }
+        )
+    }
+
+    /// What is fetched decides who is let in, so nobody on the way may change it.
+    static var httpsURL: Self {
+        SettingType(
+            allowed: "an https URL",
+            parse: { text in
+                guard let url = URL(string: text), url.scheme?.lowercased() == "https", url.host()?.isEmpty == false
                 else { return nil }
                 return url
             },

@@ -30,6 +30,14 @@ struct Settings: Sendable, Equatable {
     var httpPeerSecret: PeerSecret?
     var httpTokensFile: String?
     var httpToken: BearerToken?
+    var httpJWTIssuer: String?
+    var httpJWTAudience: String?
+    var httpJWTJWKSFile: String?
+    var httpJWTJWKSURL: URL?
+    var httpJWTReadScope = "read"
+    var httpJWTMetricsScope = "metrics"
+    var httpJWTOrgIDClaim = "org_id"
+    var httpJWTWithoutOrgID = WithoutOrgID.refuse
     var httpRateLimit = 0
     var httpTLSCertificateFile: String?
     var httpTLSKeyFile: String?
@@ -69,6 +77,11 @@ extension Settings {
 
     /// The internal, compacted topic that holds each payload's state.
     var changelogTopic: String { topicsChangelog ?? "\(applicationID)-payload-changelog" }
+
+    /// What a signed token shows that names no organisation.
+    enum WithoutOrgID: String, Sendable, CaseIterable {
+        case refuse, all
+    }
 
     /// swift-log's levels.
     enum LogLevel: String, Sendable, CaseIterable {

@@ -27,6 +27,17 @@ struct TLSFiles: Service {
     /// Whether there is anything to read again.
     var hasFiles: Bool { certificate != nil || settings.httpTLSCAFile != nil }
 
+    /// What `/metrics` says of the endpoint's certificate.
+    var samples: [MetricSample] {
+        guard let certificate else { return [] }
+        return [
+            MetricSample(
+                gauge: "payload_tracker_http_certificate_expiration_timestamp_seconds",
+                value: certificate.validity.until.timeIntervalSince1970
+            )
+        ]
+    }
+
     func run() async {
         var troubles: (last: String?, told: String?) = (nil, nil)
         var warned: Date?

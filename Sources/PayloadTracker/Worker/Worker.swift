@@ -9,7 +9,7 @@ import StreamRuntime
 struct Worker {
     let application: StreamApplication
     private let outcomes: OutcomeHub
-    private let tokens: AccessTokensFile?
+    private let access: AccessSources
     private let tls: TLSFiles
     private let server: QueryServer
     private let url = OwnURL()
@@ -23,7 +23,7 @@ struct Worker {
         metrics: PrometheusMetrics,
         logger: Logger,
         onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
-    ) throws {
+    ) async throws {
         tls = try TLSFiles(settings, logger: logger)
         guard settings.httpRateLimit == 0 || settings.httpPeerSecret != nil else {
             throw WorkerError(
@@ -32,11 +32,7 @@ struct Worker {
                 exitCode: 2
             )
         }
-        if let path = settings.httpTokensFile {
-            tokens = try AccessTokensFile(path, settings: settings, logger: logger)
-        } else {
-            tokens = nil
-        }
+        access = try await AccessSources(settings, authorities: tls.authorities, logger: logger)
         let observers = PayloadTopology.Observers()
         application = StreamApplication(
             settings: settings.streamSettings(createsInput: createsInput),
@@ -46,6 +42,7 @@ struct Worker {
         )
         do { try application.checkStateDirectory() } catch { throw WorkerError(error) }
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
+        metrics.collect { [tls] in tls.samples }
         outcomes = OutcomeHub(
             OutcomeHub.Configuration(
                 topic: settings.topicsOutcomes,
@@ -78,7 +75,8 @@ struct Worker {
                 client: HTTPPeerClient(authorities: tls.authorities),
                 secret: settings.httpPeerSecret
             ),
-            tokens: tokens?.tokens,
+            tokens: access.tokens,
+            signed: access.signed,
             health: WorkerHealth(application: application),
             metrics: metrics,
             logger: logger
@@ -95,7 +93,7 @@ struct Worker {
     /// In the order in which they start; they stop in reverse, so that lookups are answered until nothing is left to ask.
     var services: [any Service] {
         let services: [any Service] = [StreamService(application: application, url: url), outcomes, server]
-        return services + (tokens.map { [$0] } ?? []) + (tls.hasFiles ? [tls] : [])
+        return services + access.services + (tls.hasFiles ? [tls] : [])
     }
 }
 

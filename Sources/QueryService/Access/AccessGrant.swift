@@ -1,8 +1,8 @@
-import Crypto
 import Foundation
+import HTTPTypes
 import PayloadModel
 
-/// A token and what it is good for. The token itself is not kept, only its SHA-256.
+/// What a token is good for, wherever that is said.
 struct AccessGrant: Sendable, Equatable {
     enum Scope: String, Sendable, CaseIterable {
         /// All but the metrics.
@@ -10,72 +10,66 @@ struct AccessGrant: Sendable, Equatable {
         case metrics
     }
 
-    let digest: SHA256.Digest
+    /// Whose payloads it shows.
+    enum Organisations: Sendable, Equatable {
+        case all
+        case one(Text)
+        /// Those of an organisation that it does not name.
+        ///
+        /// - Parameter claim: that would name it.
+        case unnamed(claim: String)
+    }
+
+    /// Whose requests are counted together.
+    let holder: RequestRates.Client
     let scopes: Set<Scope>
-    /// The one organisation whose payloads it shows; nil: those of all.
-    let orgID: Text?
+    let organisations: Organisations
+    /// From when on it is good for nothing; nil: as long as it is known.
+    let end: Date?
 
-    /// The grants of a file: a line for each, `TOKEN SCOPES [org_id=…]`, scopes with commas between. Empty lines and those that begin with
-    /// a `#` are left out.
-    static func parse(_ text: String) throws(AccessTokensError) -> [AccessGrant] {
-        var grants: [AccessGrant] = []
-        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
-            guard let first = words.first, !first.hasPrefix("#") else { continue }
-            let grant: AccessGrant
-            do throws(Refusal) {
-                grant = try AccessGrant(words)
-                guard !grants.contains(where: { $0.digest == grant.digest }) else {
-                    throw Refusal(reason: "this token is in the file already")
-                }
-            } catch {
-                throw AccessTokensError(description: "line \(index + 1): \(error.reason)")
-            }
-            grants.append(grant)
-        }
-        guard !grants.isEmpty else {
-            throw AccessTokensError(description: "there is no token in it; a line is: TOKEN read,metrics [org_id=…]")
-        }
-        return grants
-    }
-
-    /// A clause without a word of the line that may be a token.
-    private struct Refusal: Error {
-        let reason: String
-    }
-
-    private init(_ words: [String]) throws(Refusal) {
-        guard let token = BearerToken(words[0]) else {
-            throw Refusal(
-                reason: "the token is not \(BearerToken.allowed)"
+    /// Whose payloads a request may see. Throws a 403 where the grant is not good for it.
+    func access(for scope: Scope) throws(Problem) -> Access {
+        guard scopes.contains(scope) else {
+            throw Problem(
+                status: .forbidden,
+                detail: "this token lacks the scope \(scope.rawValue)",
+                challenge: #"Bearer error="insufficient_scope", scope="\#(scope.rawValue)""#
             )
         }
-        guard (2...3).contains(words.count) else {
-            throw Refusal(reason: "after the token come its scopes, with commas between, and at most an org_id=…")
-        }
-        let scopes = words[1].split(separator: ",", omittingEmptySubsequences: false).map {
-            Scope(rawValue: String($0))
-        }
-        guard scopes.allSatisfy({ $0 != nil }) else {
-            throw Refusal(reason: "a scope is one of: \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        digest = AccessGrant.digest(of: token)
-        self.scopes = Set(scopes.compactMap { $0 })
-        guard words.count == 3 else {
-            orgID = nil
-            return
-        }
-        guard words[2].hasPrefix("org_id=") else {
-            throw Refusal(reason: "behind the scopes there can only be an org_id=…")
-        }
-        // Metrics count the payloads of all.
-        guard self.scopes == [.read] else { throw Refusal(reason: "with an org_id the only scope is read") }
-        do throws(PayloadFilter.Refusal) {
-            orgID = try PayloadFilter(["org_id": String(words[2].dropFirst("org_id=".count))]).orgID
-        } catch {
-            throw Refusal(reason: error.description)
+        switch organisations {
+        case .all: return Access(end: end)
+        case .one(let orgID): return Access(orgID: orgID, end: end)
+        case .unnamed(let claim):
+            // Metrics show no payload.
+            guard scope == .metrics else {
+                throw Problem(
+                    status: .forbidden,
+                    detail: "this token does not say whose payloads it shows: there is no org_id in its claim \(claim)"
+                )
+            }
+            return Access(end: end)
         }
     }
+}
 
-    static func digest(of token: BearerToken) -> SHA256.Digest { SHA256.hash(data: Data(token.text.utf8)) }
+/// Whose payloads a request may see.
+struct Access: Sendable {
+    /// The one organisation; nil: all.
+    var orgID: Text?
+    /// From when on it may see nothing; nil: no such time is known.
+    var end: Date?
+
+    static let all = Access()
+
+    /// The query of a list, for other instances.
+    func restricted(_ query: String, _ parameters: QueryParameters) -> String {
+        guard let orgID, parameters.text("org_id") == nil else { return query }
+        return "\(query)&org_id=\(orgID.string.percentEncoded)"
+    }
+
+    /// Refuses what counts the payloads of all.
+    func needsAll(_ name: String) throws(Problem) {
+        guard orgID != nil else { return }
+        throw Problem(status: .forbidden, detail: "\(name) is about all payloads; this token shows those of one org_id")
+    }
 }

@@ -1,3 +1,7 @@
+import Crypto
+import Foundation
+import HTTPTypes
+
 /// What a client shows to be let in (RFC 6750). Its text is in no description of it.
 public struct BearerToken: Sendable, Hashable {
     public let text: String
@@ -10,10 +14,22 @@ public struct BearerToken: Sendable, Hashable {
         self.text = text
     }
 
+    /// Nil for a header without one.
+    init?(_ headers: HTTPFields) {
+        guard let words = headers[.authorization]?.split(separator: " "), words.count == 2,
+            words[0].lowercased() == "bearer"
+        else { return nil }
+        self.init(String(words[1]))
+    }
+
+    /// What is kept of it.
+    var digest: SHA256.Digest { SHA256.hash(data: Data(text.utf8)) }
+
     /// What it has to be, as a phrase.
     public static let allowed = "\(lengths.lowerBound) to \(lengths.upperBound) of letters, digits and -._~+/="
 
-    private static let lengths = 16...256
+    /// Signed ones may have a kilobyte or two; a header has 16.
+    private static let lengths = 16...8192
 
     /// RFC 6750, section 2.1, `b64token`.
     private static func allows(_ byte: UInt8) -> Bool {

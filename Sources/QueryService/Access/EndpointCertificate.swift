@@ -29,12 +29,12 @@ public final class EndpointCertificate: Sendable {
         return true
     }
 
-    /// When clients take it.
+    /// When clients take it, which is as long as all of the chain is valid.
     public var validity: (from: Date, until: Date) {
-        let own = pair.withLock { $0.chain[0] }
+        let chain = pair.withLock(\.chain)
         return (
-            Date(timeIntervalSince1970: TimeInterval(own.notValidBefore)),
-            Date(timeIntervalSince1970: TimeInterval(own.notValidAfter))
+            Date(timeIntervalSince1970: TimeInterval(chain[0].notValidBefore)),
+            Date(timeIntervalSince1970: TimeInterval(chain.map(\.notValidAfter).min() ?? 0))
         )
     }
 

@@ -41,5 +41,13 @@ enum JSONValue: Hashable, Sendable, Codable {
     }
 
     var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// Also of an integer.
+    var number: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
     var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
 }

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "group.instance.id",
     "http.peer-secret",
     "http.tokens-file",
+    "http.jwt.jwks-file",
 }
 
 

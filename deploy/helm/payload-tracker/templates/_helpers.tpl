@@ -134,6 +134,9 @@ http.tls.ca-file: {{ $directory }}/{{ .ca }}
 {{- if .Values.tokens.secret -}}
 {{- $_ := set $settings "http.tokens-file" (printf "/etc/payload-tracker/tokens/%s" .Values.tokens.key) -}}
 {{- end -}}
+{{- if .Values.jwt.configMap -}}
+{{- $_ := set $settings "http.jwt.jwks-file" (printf "/etc/payload-tracker/jwt/%s" .Values.jwt.key) -}}
+{{- end -}}
 {{- if .Values.httpTLS.secret -}}
 {{- $settings = merge $settings (include "payload-tracker.httpTLS" . | fromYaml) -}}
 {{- end -}}
