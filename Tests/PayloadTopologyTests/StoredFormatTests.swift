@@ -13,7 +13,7 @@ import Testing
 /// it and put today's bytes here. Changelog values, forwarded records and outcome events cannot be made anew: keep the old bytes, which have
 /// to be read as before, beside today's, and have a changelog value that older versions must not read say so in `needs_format`. Either way
 /// docs/operations.md ("Upgrades") has to say what an upgrade needs.
-@Suite struct StoredFormatTests {
+@Suite(.timeLimit(.minutes(3))) struct StoredFormatTests {
     private let rules = PayloadRules()
 
     private static func time(_ second: Int64) -> Timestamp {
