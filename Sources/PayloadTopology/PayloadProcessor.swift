@@ -85,7 +85,9 @@ final class PayloadProcessor: Processor {
         case .unchanged: duplicates.increment()
         case .attributesChanged: try judge(payload, after: .attributes, recordTimestamp: recordTimestamp)
         case .entryAdded:
-            if let stage = StageDurations.Ended(message, in: payload.state) { ended.append(stage) }
+            if message.entry.status.isTerminal, let stage = StageDurations.Ended(message, in: payload.state) {
+                ended.append(stage)
+            }
             let addedBytes = message.entry.message?.byteCount ?? 0
             try judge(payload, after: .entry, addedBytes: addedBytes, recordTimestamp: recordTimestamp)
         }
@@ -131,17 +133,17 @@ final class PayloadProcessor: Processor {
         try timers.writeFired(to: writer.batch)
         cache.sortDirtyPayloads()
         for payload in cache.dirtyPayloads {
-            try payload.state.id.withUTF8 { key throws(StreamError) in
+            let state = payload.state
+            try state.id.withUTF8 { key throws(StreamError) in
                 // A payload without stages was removed, and did not come back since.
-                let isRemoved = payload.state.stages.isEmpty
-                let facets = isRemoved ? nil : PayloadFacets(payload.state, rules: rules)
-                let id = payload.state.id
-                try index.replace(id, key, from: payload.facets, to: facets, at: now, in: writer.batch)
+                let isRemoved = state.stages.isEmpty
+                let facets = isRemoved ? nil : PayloadFacets(state, rules: rules)
+                try index.replace(state.id, key, from: payload.facets, to: facets, at: now, in: writer.batch)
                 payload.facets = facets
-                let timer = isRemoved ? nil : payload.state.nextTimer(rules)
+                let timer = isRemoved ? nil : state.nextTimer(rules)
                 try timers.set(timer, for: payload, key, in: writer.batch)
                 if let facets {
-                    try write(payload, facets, key, writer)
+                    try write(state, timerAt: payload.timerAt ?? state.changedAt, facets, key, writer)
                 } else {
                     try withStore { () throws(StoreError) in try writer.batch.delete(PayloadStore.payloads, key: key) }
                     try writer.log(key: key, value: nil)
@@ -152,12 +154,13 @@ final class PayloadProcessor: Processor {
     }
 
     private func write(
-        _ payload: CachedPayload,
+        _ state: PayloadState,
+        timerAt: Timestamp,
         _ facets: PayloadFacets,
         _ key: UnsafeRawBufferPointer,
         _ writer: StateWriter
     ) throws(StreamError) {
-        let encoded = PayloadStateCodec.encode(payload.state, timerAt: payload.timerAt ?? payload.state.changedAt)
+        let encoded = PayloadStateCodec.encode(state, timerAt: timerAt)
         try encoded.span.bytes.withUnsafeBytes { value throws(StreamError) in
             try writer.log(key: key, value: value)
         }

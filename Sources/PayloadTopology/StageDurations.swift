@@ -12,9 +12,11 @@ final class StageDurations: Sendable {
         /// Nil: the message ends no stage that had not ended before, or it is all that is known of its stage, so that nobody knows
         /// when it began.
         ///
-        /// - Parameter state: the payload with the message folded in.
+        /// - Parameters:
+        ///   - message: of a terminal status.
+        ///   - state: the payload with the message folded in.
         init?(_ message: StatusMessage, in state: PayloadState) {
-            guard message.entry.status.isTerminal,
+            guard
                 let stage = state.stages.first(where: { $0.service == message.service && $0.source == message.source }),
                 stage.entries.count > 1, stage.entries.count(where: { $0.status.isTerminal }) == 1
             else { return nil }
