@@ -176,9 +176,9 @@ def main() -> None:
             flush=True,
         )
         for number in range(options.rounds):
-            print(
-                rebuild(application.executable, application.settings, directory / f"rebuild-{number}.log"), flush=True
-            )
+            log = directory / f"rebuild-{number}.log"
+            print(rebuild(application.executable, application.settings, log, messages // steps), flush=True)
+        verify(application.executable, application.settings)
     finally:
         broker.stop()
         if options.keep:
