@@ -183,10 +183,9 @@ def links(project: Project) -> list[str]:
             file = (document.path.parent / path).resolve() if path else document.path
             if not file.exists():
                 found.append(f"{name} links to {target}, which is not there")
-            elif anchor and file.suffix == ".md":
-                other = str(file.relative_to(project.root.resolve()))
-                if other not in project.documents or anchor not in project.documents[other].anchors:
-                    found.append(f"{name} links to {target}, but {other} has no such heading")
+            elif anchor and file.suffix == ".md" and anchor not in Document(file, file.read_text()).anchors:
+                other = file.relative_to(project.root.resolve())
+                found.append(f"{name} links to {target}, but {other} has no such heading")
     return found
 
 
