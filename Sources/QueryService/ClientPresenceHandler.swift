@@ -5,7 +5,7 @@ final class ClientPresenceHandler: ChannelInboundHandler, RemovableChannelHandle
     typealias InboundIn = NIOAny
 
     /// Of the one request that is answered.
-    fileprivate var onGone: (() -> Void)?
+    private var presence: ClientPresence?
     private var isGone = false
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -18,41 +18,16 @@ final class ClientPresenceHandler: ChannelInboundHandler, RemovableChannelHandle
         context.fireChannelInactive()
     }
 
-    fileprivate func watch(_ onGone: @escaping () -> Void) {
-        if isGone { onGone() } else { self.onGone = onGone }
+    func watch(_ presence: ClientPresence) {
+        if isGone { presence.end() } else { self.presence = presence }
     }
 
     private func tell() {
         isGone = true
-        onGone?()
-        onGone = nil
+        presence?.end()
+        presence = nil
     }
 }
 
 @available(*, unavailable)
 extension ClientPresenceHandler: Sendable {}
-
-extension QueryContext {
-    /// Cancels `body` when the client goes.
-    func whileClientWaits<Answer: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Answer
-    ) async throws -> Answer {
-        let (gone, end) = AsyncStream.makeStream(of: Never.self)
-        channel.eventLoop.execute { [channel] in
-            let handler = try? channel.pipeline.syncOperations.handler(type: ClientPresenceHandler.self)
-            handler?.watch { end.finish() }
-        }
-        return try await withThrowingTaskGroup(of: Answer?.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                for await _ in gone {}
-                return nil
-            }
-            while let first = try await group.next() {
-                group.cancelAll()
-                if let first { return first }
-            }
-            throw CancellationError()
-        }
-    }
-}

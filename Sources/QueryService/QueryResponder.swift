@@ -150,7 +150,9 @@ package struct QueryResponder: HTTPResponder {
         let wait = try parameters.duration("wait", upTo: QueryResponder.maxWait) ?? .zero
         guard wait > .zero else { return try await payload(id, segment, choice, until: .now) }
         return try await waiting.run {
-            try await context.whileClientWaits { try await payload(id, segment, choice, until: .now + wait) }
+            try await ClientPresence.$current.withValue(ClientPresence(context.channel)) {
+                try await payload(id, segment, choice, until: .now + wait)
+            }
         }
     }
 
@@ -181,7 +183,10 @@ package struct QueryResponder: HTTPResponder {
         while true {
             // Before the look, so that no change is missed after it.
             let changes = deadline > .now ? watcher.changes(of: id) : nil
-            let isEnding = { Task.isCancelled || Task.isShuttingDownGracefully || ContinuousClock.now >= deadline }
+            let isEnding = {
+                Task.isCancelled || Task.isShuttingDownGracefully || ContinuousClock.now >= deadline
+                    || ClientPresence.current?.isGone == true
+            }
             do throws(ReadFailure) {
                 let found = try await document(id, of: orgID, takesStale: takesStale)
                 if found.document.outcome != .open || isEnding() { return found }
@@ -205,11 +210,15 @@ package struct QueryResponder: HTTPResponder {
         return found
     }
 
-    /// Returns with the next change, when the time has come, or when the server shuts down.
+    /// Returns with the next change, when the time has come, when the client goes, or when the server shuts down.
     private static func next(of changes: AsyncStream<Void>, until time: ContinuousClock.Instant) async {
+        let (presence, end) = AsyncStream.makeStream(of: Never.self)
+        let client = ClientPresence.current
+        client?.onGone { end.finish() }
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { for await _ in changes { return } }
+                if client != nil { group.addTask { for await _ in presence {} } }
                 group.addTask { try? await Task.sleep(until: time) }
                 await group.next()
                 group.cancelAll()

@@ -134,12 +134,38 @@ struct Forwarder {
         let left = max(end - .now, standby == nil ? .zero : patience)
         let wait = max(left - patience, .zero)
         do {
-            return try await peers.ask(instance, target(wait), patience: left - wait, wait: wait)
+            return try await askWhileClientWaits(instance, target(wait), patience: left - wait, wait: wait)
         } catch {
             guard case .cancelled = error, wait > .zero else { throw error }
-            // This instance shuts down: the client gets at once what the other knows.
+            // This instance shuts down, or the client goes: it gets at once what the other knows.
             return try await peers.ask(instance, target(.zero), patience: patience)
         }
+    }
+
+    /// The other instance waits no longer than the client does.
+    private func askWhileClientWaits(
+        _ instance: TrackerInstance,
+        _ target: String,
+        patience: Duration,
+        wait: Duration
+    ) async throws(PeerFailure) -> PeerAnswer {
+        guard let client = ClientPresence.current else {
+            return try await peers.ask(instance, target, patience: patience, wait: wait)
+        }
+        let asking = Task { [peers] () async -> Result<PeerAnswer, PeerFailure> in
+            do throws(PeerFailure) {
+                return .success(try await peers.ask(instance, target, patience: patience, wait: wait))
+            } catch {
+                return .failure(error)
+            }
+        }
+        client.onGone { asking.cancel() }
+        return try await withTaskCancellationHandler {
+            await asking.value
+        } onCancel: {
+            asking.cancel()
+        }
+        .get()
     }
 
     /// The answer to the client, for those that are about the question and not about who was asked.
