@@ -40,7 +40,7 @@ struct PayloadCache {
     private let maxBytes: Int
 
     /// Of an entry without its message.
-    private static let estimatedEntryBytes = 256
+    private static let estimatedEntryBytes = 384
     /// Of a payload without its entries: also what bounds the number of dirty keys.
     private static let estimatedKeyBytes = 1_024
 
