@@ -7,6 +7,9 @@ enum Interruption {
 
     static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
+    /// For those who hear of the signals in another way: which of two handlers a signal reaches is chance.
+    static func request() { requested.store(true, ordering: .relaxed) }
+
     /// Until a service takes the two signals over there is nothing that would have to be ended well.
     static func exitUntilServing() {
         for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(0) } }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import threading
 import time
 
@@ -51,6 +52,35 @@ def send_for_a_while(app: App) -> None:
 def stop_by_sigterm(context: Context) -> None:
     """A rolling update would lose messages, tell outcomes twice, or wait for the orchestrator's kill."""
     orderly_stop(context, signal.SIGTERM)
+
+
+@scenario()
+def demo_stopped_on_its_tour(context: Context) -> None:
+    """Ctrl-C on the first thing that a visitor tries would be heard by its worker, and its tour would go on for half a minute."""
+    app = context.app()
+    checks = Checks()
+    # Which of two handlers the signal reaches is chance.
+    for number in range(3):
+        demo = subprocess.Popen(
+            [str(app.executable), "demo", "--keep-running"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=app.directory,
+        )
+        try:
+            for line in demo.stdout:
+                if b"completed" in line:
+                    break
+            demo.terminate()
+            started = time.monotonic()
+            demo.communicate(timeout=DEADLINE)
+            checks.equal(f"exit code of demo {number}", demo.returncode, 0)
+        except subprocess.TimeoutExpired:
+            checks.that(False, f"demo {number} has not stopped after {time.monotonic() - started:.0f} s")
+        finally:
+            demo.kill()
+    checks.done()
 
 
 @scenario("topics", "transactions")

@@ -12,6 +12,14 @@ struct DemoTour: Service {
     let ports: AsyncStream<Int>
 
     func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await show()
+        } onGracefulShutdown: {
+            Interruption.request()
+        }
+    }
+
+    private func show() async throws {
         guard let port = await ports.first(where: { _ in true }) else { return }
         let url = settings.listenURL(port: port)
         let authorities = try TrustedAuthorities(settings.httpTLSCAFile)
