@@ -38,6 +38,8 @@ struct PayloadCache {
     private var youngBytes = 0
     /// Of both generations after a commit.
     private let maxBytes: Int
+    /// Payloads in memory.
+    var count: Int { young.count + old.count }
 
     /// Of an entry without its message.
     private static let estimatedEntryBytes = 384
@@ -92,11 +94,13 @@ struct PayloadCache {
         }
         dirtyPayloads.removeAll(keepingCapacity: true)
         dirtyBytes = 0
-        if youngBytes > maxBytes / 2 {
-            old = young
-            young = [:]
-            youngBytes = 0
-        }
+        let share = maxBytes / 2
+        if youngBytes <= share { return }
+        // A commit may have had many more than are to stay: then any of them do, as many as there is room for.
+        let count = young.count * share / youngBytes
+        old = Dictionary(uniqueKeysWithValues: young.lazy.prefix(count).map { ($0.key, $0.value) })
+        young = [:]
+        youngBytes = 0
     }
 
     private static func estimatedBytes(_ payload: CachedPayload) -> Int {

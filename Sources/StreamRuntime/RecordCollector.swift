@@ -62,12 +62,13 @@ final class RecordCollector {
         self.shouldStop = shouldStop
         deliveries = Deliveries()
         let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "5"]
-        let common = tuning.merging(settings.client).merging(["message.max.bytes": "\(64 << 20)"])
+        // Reports of success tell the changelog's offsets, and wake who waits in a flush: it would look only every 10 ms.
+        let common = tuning.merging(settings.client).merging([
+            "message.max.bytes": "\(64 << 20)", "delivery.report.only.error": "false",
+        ])
         // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
         let lasting = common.merging(["message.timeout.ms": "0"])
-        // Of these only what fails is of interest.
-        let quiet = lasting.merging(["delivery.report.only.error": "true"])
-        repartition = try Producer(quiet, events: events, delivery: deliveries)
+        repartition = try Producer(lasting, events: events, delivery: deliveries)
         var outputConfiguration = lasting
         if let id = settings.transactionalID {
             let timeout = "\(Int(settings.transactionTimeout * 1_000))"

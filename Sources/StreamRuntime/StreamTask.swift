@@ -46,6 +46,13 @@ final class StreamTask {
         processed = Counter(label: "payload_tracker_processed_records", dimensions: [("topic", id.topic)])
     }
 
+    /// Tells `processed` what it does not know of yet.
+    func publishCount() {
+        if unpublishedCount == 0 { return }
+        processed.increment(by: unpublishedCount)
+        unpublishedCount = 0
+    }
+
     /// The partition of the changelog that holds its state; nil: it keeps none.
     var changelog: TopicPartition? {
         source.state.map { TopicPartition(topic: $0.changelog, partition: id.partition) }

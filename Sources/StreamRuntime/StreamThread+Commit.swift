@@ -27,8 +27,13 @@ extension StreamThread {
         try commitOffsets(of: running, collector)
         phases.spent(on: .offsets)
         try reached(.committed)
-        for task in running { try writeStore(of: task, collector) }
+        for task in running {
+            try writeStore(of: task, collector)
+            // It may be the task's last commit.
+            task.publishCount()
+        }
         phases.spent(on: .store)
+        phases.publish()
         collector.committed()
         committed(took: began.map { monotonicSeconds() - $0 })
     }

@@ -249,10 +249,7 @@ final class StreamThread {
     }
 
     private func publishProgress(of task: StreamTask) {
-        if task.unpublishedCount > 0 {
-            task.processed.increment(by: task.unpublishedCount)
-            task.unpublishedCount = 0
-        }
+        task.publishCount()
         application.tasks.update(
             task,
             position: task.position,
