@@ -86,10 +86,12 @@ let package = Package(
             resources: ["html", "css", "js"].map { .embedInCode("Page/page.\($0)") },
             swiftSettings: strict
         ),
+        .target(name: "SeededRandom", swiftSettings: strict),
         .executableTarget(
             name: "PayloadTracker",
             dependencies: [
-                "KafkaClient", "PayloadModel", "PayloadTopology", "QueryService", "RocksStore", "StreamRuntime",
+                "KafkaClient", "PayloadModel", "PayloadTopology", "QueryService", "RocksStore", "SeededRandom",
+                "StreamRuntime",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -115,8 +117,8 @@ let package = Package(
         ),
 
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"], swiftSettings: strict),
-        .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore"], swiftSettings: strict),
-        .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel"], swiftSettings: strict),
+        .testTarget(name: "RocksStoreTests", dependencies: ["RocksStore", "SeededRandom"], swiftSettings: strict),
+        .testTarget(name: "PayloadModelTests", dependencies: ["PayloadModel", "SeededRandom"], swiftSettings: strict),
         .testTarget(
             name: "StreamRuntimeTests",
             dependencies: [
@@ -128,7 +130,7 @@ let package = Package(
         .testTarget(
             name: "PayloadTopologyTests",
             dependencies: [
-                "PayloadTopology", "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore",
+                "PayloadTopology", "PayloadModel", "StreamRuntime", "KafkaClient", "RocksStore", "SeededRandom",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -139,7 +141,7 @@ let package = Package(
         .testTarget(
             name: "QueryServiceTests",
             dependencies: [
-                "QueryService", "PayloadModel",
+                "QueryService", "PayloadModel", "SeededRandom",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -158,7 +160,7 @@ let package = Package(
         .testTarget(
             name: "PayloadTrackerTests",
             dependencies: [
-                "PayloadTracker", "KafkaClient", "PayloadModel", "QueryService",
+                "PayloadTracker", "KafkaClient", "PayloadModel", "QueryService", "SeededRandom",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -11,7 +11,6 @@ import os
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from tracker import Tracker, newest_executable
 
 import throughput
 from throughput import BASE, LONGEST_SECONDS, Process, Progress, Run, mebibytes
+from workers import running_kafka
 
 FILL_STEPS = (0, 6, 16)
 """Of the 17 messages of a lifecycle, those that a payload of the filling has."""
@@ -241,27 +241,18 @@ class Growth:
 
 def main() -> None:
     options = arguments()
-    directory = Path(tempfile.mkdtemp(prefix="payload-tracker-growth-"))
-    broker = brokers.choose(options.bootstrap, "kafka", directory)
-    growth = None
-    try:
-        broker.start()
+    with running_kafka(options.bootstrap, "growth", options.keep) as (broker, directory):
         growth = Growth(options, broker, directory)
-        sizes = []
-        for payloads in sorted(options.payloads):
-            growth.fill(payloads)
-            size = growth.measure()
-            growth.rebuild(size)
-            sizes.append(size)
-            throughput.print_table(HEADINGS, [size.row() for size in sizes])
-    finally:
-        if growth:
+        try:
+            sizes = []
+            for payloads in sorted(options.payloads):
+                growth.fill(payloads)
+                size = growth.measure()
+                growth.rebuild(size)
+                sizes.append(size)
+                throughput.print_table(HEADINGS, [size.row() for size in sizes])
+        finally:
             growth.stop()
-        broker.stop()
-        if options.keep:
-            print(f"logs and state are in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,6 @@ package struct QueryResponder: HTTPResponder {
     private let waiting = RequestLimit(maxWaiting, "requests wait for an outcome", retryAfterSeconds: 5)
 
     static let maxWaiting = 3_072
-    private static let pageLimit = 50
-    private static let maxPageLimit = 500
     /// Far more than the settings allow to be kept.
     private static let maxStatuses = 1_000_000
     private static let maxWait = Duration.seconds(60)
@@ -292,73 +290,6 @@ package struct QueryResponder: HTTPResponder {
             .answer()
         }
         return try respond(found)
-    }
-
-    private func payloads(_ query: String?, _ origin: RequestOrigin, _ access: Access) async throws -> Response {
-        let others: Set<String> = ["limit", "cursor", "local", "stale", "partial"]
-        let parameters = try QueryParameters(query, allowed: PayloadFilter.names.union(others))
-        let choice = try InstanceChoice(parameters, origin)
-        let isPartial = try parameters.flag("partial", word: "allowed")
-        let request = try QueryResponder.pageRequest(parameters, access, takesStale: choice.takesStale)
-        let page: MergedPage
-        if let peers, choice.mayAskOthers {
-            let gatherer = ListGatherer(
-                peers: peers,
-                request: request,
-                query: access.restricted(query ?? "", parameters)
-            )
-            page = try await gatherer.page(isPartial: isPartial) { (request) async throws(Problem) in
-                try await ownPart(request, origin)
-            }
-        } else {
-            page = MergedPage(try await ownPart(request, origin))
-            // Who asks for this instance alone expects no other's payloads.
-            if choice.mayAskOthers && !isPartial, let problem = page.incompleteness { throw problem }
-        }
-        return try .json(
-            PageAnswer(
-                data: page.items.map(\.object),
-                nextCursor: page.next.map { PageCursor.encode($0, request.filter) },
-                missing: isPartial || !choice.mayAskOthers ? page.missing.sorted() : nil,
-                standbys: choice.takesStale ? page.standbys : nil
-            )
-        )
-    }
-
-    private func ownPart(_ request: PageRequest, _ origin: RequestOrigin) async throws(Problem) -> MergedPage.Part {
-        try MergedPage.Part(
-            try await read(origin) { () async throws(ReadFailure) in try await lists.page(request) }
-        )
-    }
-
-    private static func pageRequest(
-        _ parameters: QueryParameters,
-        _ access: Access,
-        takesStale: Bool
-    ) throws(Problem) -> PageRequest {
-        var filter: PayloadFilter
-        do throws(PayloadFilter.Refusal) {
-            filter = try PayloadFilter(parameters.texts(PayloadFilter.names))
-        } catch {
-            throw .badRequest("\(error)")
-        }
-        if let orgID = access.orgID {
-            guard filter.orgID ?? orgID == orgID else {
-                throw Problem(status: .forbidden, detail: "this token does not show payloads of that org_id")
-            }
-            filter.orgID = orgID
-        }
-        let limit = try parameters.integer("limit", in: 1...maxPageLimit) ?? pageLimit
-        var request = PageRequest(filter: filter, start: nil, limit: limit, takesStale: takesStale)
-        if let cursor = parameters.text("cursor") {
-            request.start = PageCursor.decode(cursor, filter)
-            if request.start == nil {
-                throw .badRequest(
-                    "cursor is not one that this question was answered with: take next_cursor as it is, with the same filters"
-                )
-            }
-        }
-        return request
     }
 
     private static func id(_ segment: Substring) throws(Problem) -> PayloadID {

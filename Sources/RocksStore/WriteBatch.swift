@@ -24,10 +24,7 @@ public final class WriteBatch {
         key: UnsafeRawBufferPointer,
         value: UnsafeRawBufferPointer
     ) throws(StoreError) {
-        try database.withOpen { open throws(StoreError) in
-            let handle = try open.handle(of: family)
-            rocksdb_writebatch_put_cf(pointer, handle, key.chars, key.count, value.chars, value.count)
-        }
+        try fill(family) { $0.put(key, value) }
     }
 
     /// Sets a key's value.
@@ -41,9 +38,7 @@ public final class WriteBatch {
 
     /// Removes a key; one that is not there is no error.
     public func delete(_ family: ColumnFamily, key: UnsafeRawBufferPointer) throws(StoreError) {
-        try database.withOpen { open throws(StoreError) in
-            rocksdb_writebatch_delete_cf(pointer, try open.handle(of: family), key.chars, key.count)
-        }
+        try fill(family) { $0.delete(key) }
     }
 
     /// Removes a key; one that is not there is no error.

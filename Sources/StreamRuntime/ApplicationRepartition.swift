@@ -281,6 +281,7 @@ public struct ApplicationRepartition: Sendable {
                     "\(open) has a transaction that is not decided: does a worker still write? Brokers abort it when its transaction.timeout is over"
                 )
             }
+            // The broker decides in its own time and tells nobody; each look is a request.
             Thread.sleep(forTimeInterval: 0.2)
         }
     }

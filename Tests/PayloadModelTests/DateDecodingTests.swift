@@ -1,6 +1,7 @@
 import Foundation
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// Section 2, `date`: a date that is misread puts an entry in the wrong place; one that is refused loses a message.
 @Suite struct DateDecodingTests {

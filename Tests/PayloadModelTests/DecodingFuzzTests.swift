@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// Whatever bytes arrive, the worker neither traps nor takes for JSON what is none: each is compared with the grammar.
 @Suite struct DecodingFuzzTests {

@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// What the members say is the matter of `SetFunctionTests`; here it is how they are spelled, which each is by hand. Clients compare
 /// answers, and caches their hashes.

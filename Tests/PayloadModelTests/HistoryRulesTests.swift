@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// Section 3: attributes, the history and its bounds, and what `truncated` admits.
 @Suite struct HistoryRulesTests {

@@ -1,4 +1,5 @@
 import PayloadModel
+import SeededRandom
 
 /// A random set of messages of one payload and random rules, from a seed. Everything collides often on purpose.
 struct RandomPayload {

@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// The state is a function of the set of entries. If one of these fails, what a user is told of a payload depends on luck:
 /// on the partition a message landed on, on a crash, on a replay.

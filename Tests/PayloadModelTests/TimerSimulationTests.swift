@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 /// Timers are all that fires without traffic: one that is too late loses an outcome, one that does not move spins for
 /// ever.

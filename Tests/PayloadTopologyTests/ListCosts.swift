@@ -3,6 +3,7 @@ import PayloadModel
 import RocksStore
 import StreamRuntime
 import Testing
+import SeededRandom
 
 @testable import PayloadTopology
 

@@ -1,5 +1,6 @@
 import Foundation
 import PayloadModel
+import SeededRandom
 
 /// What lists have to answer, found by looking at each payload's document: it shares nothing with the index.
 struct ListModel {

@@ -1,6 +1,7 @@
 import PayloadModel
 import SwiftProtobuf
 import Testing
+import SeededRandom
 
 @testable import PayloadTopology
 

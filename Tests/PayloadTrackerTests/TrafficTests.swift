@@ -1,5 +1,6 @@
 import PayloadModel
 import Testing
+import SeededRandom
 
 @testable import PayloadTracker
 

@@ -6,6 +6,7 @@ import HummingbirdTesting
 import NIOCore
 import PayloadModel
 import Testing
+import SeededRandom
 
 @testable import QueryService
 

@@ -43,7 +43,7 @@ struct QueryServerTests {
         try await withServer(reader) { port, services in
             try await TestClient.withClient(host: "127.0.0.1", port: port) { client in
                 async let answer = client.get("/v1/payloads/abc?wait=60s")
-                while reader.callCount == 0 { try await Task.sleep(for: .milliseconds(10)) }
+                try await until { reader.callCount > 0 }
                 await services.triggerGracefulShutdown()
                 let response = try await answer
                 #expect(response.status == .ok)
@@ -59,7 +59,7 @@ struct QueryServerTests {
         try await withServer(outcomes: outcomes) { port, services in
             try await TestClient.withClient(host: "127.0.0.1", port: port) { client in
                 async let answer = client.get("/v1/outcomes/stream")
-                while outcomes.wishedPositions.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+                try await until { !outcomes.wishedPositions.isEmpty }
                 await services.triggerGracefulShutdown()
                 let response = try await answer
                 #expect(response.status == .ok)

@@ -50,15 +50,13 @@ struct RawConnection: Sendable {
 
     /// All that came since the last call, once it ends with `end` or the server has closed.
     func answer(endingWith end: String) async throws -> String {
-        while true {
-            let isOpen = channel.isActive
-            let text = collected.bytes.withLock { bytes -> String? in
-                guard bytes.suffix(end.utf8.count).elementsEqual(end.utf8) || !isOpen else { return nil }
-                defer { bytes = [] }
-                return String(decoding: bytes, as: UTF8.self)
-            }
-            if let text { return text }
-            try await Task.sleep(for: .milliseconds(5))
+        try await until {
+            !channel.isActive
+                || collected.bytes.withLock { $0.suffix(end.utf8.count).elementsEqual(end.utf8) }
+        }
+        return collected.bytes.withLock { bytes in
+            defer { bytes = [] }
+            return String(decoding: bytes, as: UTF8.self)
         }
     }
 }

@@ -23,6 +23,7 @@ struct SlowClientTests {
                 try await connection.send(beginning)
                 while connection.channel.isActive && !beginning.isEmpty {
                     do { try await connection.send("x") } catch { break }
+                    // A byte at a time, far more often than the time limit: what is slow is the whole.
                     try await Task.sleep(for: .milliseconds(20))
                 }
                 #expect(try await rest.isEmpty)
@@ -42,6 +43,7 @@ struct SlowClientTests {
                 while connection.channel.isActive {
                     let part = header.contains("chunked") ? "1\r\nx\r\n" : "x"
                     do { try await connection.send(part) } catch { break }
+                    // As above.
                     try await Task.sleep(for: .milliseconds(20))
                 }
                 // What was asked for is answered all the same.
@@ -58,6 +60,7 @@ struct SlowClientTests {
                 for _ in 0..<2 {
                     try await connection.send(Self.request)
                     #expect(try await connection.answer(endingWith: Self.end).hasPrefix("HTTP/1.1 200"))
+                    // It rests for twice the time limit.
                     try await Task.sleep(for: .milliseconds(400))
                 }
                 // The second one's body is not read before the first one's answer is over.
@@ -83,16 +86,14 @@ struct SlowClientTests {
         try await endpoint.serve { port in
             try await RawConnection.open(port) { connection in
                 try await connection.send("GET /v1/payloads/a?wait=60s HTTP/1.1\r\nHost: a\r\n\r\n")
-                while reader.callCount == 0 { try await Task.sleep(for: .milliseconds(10)) }
+                try await until { reader.callCount > 0 }
                 guard saysSo else { return }
                 try await connection.finish()
                 // It is told what is known by now.
                 #expect(String(decoding: try await connection.rest(), as: UTF8.self).contains(#""outcome":"open""#))
             }
             // It counts as answered once it is over; the time limit of this test comes before the end of the wait.
-            while !endpoint.metrics.exposition().contains(#"route="payload""#) {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try await until { endpoint.metrics.exposition().contains(#"route="payload""#) }
             #expect(endpoint.metrics.exposition().contains(#"code="200",route="payload""#))
         }
     }
@@ -101,6 +102,7 @@ struct SlowClientTests {
     func goneElsewhere() async throws {
         let client = StubPeerClient { (request) throws(PeerFailure) in
             guard request.url.contains("wait=0ms") else {
+                // An instance that waits as long as it is asked to.
                 do { try await Task.sleep(for: .seconds(60)) } catch { throw .cancelled }
                 throw .timedOut
             }
@@ -110,7 +112,7 @@ struct SlowClientTests {
         try await Endpoint(reader: StubReader.elsewhere, peers: peers).serve { port in
             try await RawConnection.open(port) { connection in
                 try await connection.send("GET /v1/payloads/a?wait=60s HTTP/1.1\r\nHost: a\r\n\r\n")
-                while client.requests.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+                try await until { !client.requests.isEmpty }
                 try await connection.finish()
                 #expect(String(decoding: try await connection.rest(), as: UTF8.self).hasSuffix("known"))
             }

@@ -1,5 +1,6 @@
 import RocksStore
 import Testing
+import SeededRandom
 
 /// Random operations on a store and on a dictionary must agree, whatever was flushed, compacted or reopened in between.
 @Suite("Against a model")
@@ -9,7 +10,7 @@ struct ModelTests {
 
     @Test("the store answers as a sorted dictionary would", arguments: [1, 2, 3, 4, 5, 6] as [UInt64], [true, false])
     func agrees(seed: UInt64, walEnabled: Bool) throws {
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         let options = DatabaseOptions(walEnabled: walEnabled, writeBufferBytes: 64 << 10)
         var database = try store.open(options: options)
         var models: [ColumnFamily: [[UInt8]: [UInt8]]] = [TemporaryStore.data: [:], TemporaryStore.index: [:]]
@@ -111,18 +112,5 @@ struct ModelTests {
         case 2: KeyRange(from: randomKey(using: &random))
         default: KeyRange(from: randomKey(using: &random), upTo: randomKey(using: &random))
         }
-    }
-}
-
-/// A random generator that a seed repeats (Steele, Lea, Flood: SplitMix64).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

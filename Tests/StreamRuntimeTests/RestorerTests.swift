@@ -155,8 +155,9 @@ import Testing
 }
 
 /// Makes restorations that hold all records until `finish`.
+///
+/// Unchecked: each test makes its own, and a restorer calls it on the thread that steps it, which is the test's.
 private final class HoldingReader: ChangelogReader, @unchecked Sendable {
-    // Unchecked: a test uses it on one thread.
     var made: [Holding] = []
 
     func isUnfinished(_ store: Database) -> Bool { false }

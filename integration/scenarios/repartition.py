@@ -159,6 +159,15 @@ def killed_half_way(app: App, partitions: int, values: Iterator[bytes | None]) -
     return checks.problems
 
 
+def final_problems(app: App) -> Iterator[str]:
+    """What is wrong with the application after all of it, seen by a worker and in its stores."""
+    tracker = app.start().wait_until_ready()
+    for verdict in invariants.of_records(app, tracker, app.sender.flush(), repeats=False):
+        yield from verdict.problems
+    tracker.stop()
+    yield from verified(app)
+
+
 def verified(app: App) -> list[str]:
     checks = Checks()
     shown = app.command("state", "verify")
@@ -226,11 +235,7 @@ def repartition_killed_at_every_step(context: Context) -> None:
     forward(app, islice(values, 50))
     checks.extend(killed_half_way(app, 5, values))
     become(app, 5)
-    tracker = app.start().wait_until_ready()
-    for verdict in invariants.of_records(app, tracker, app.sender.flush(), repeats=False):
-        checks.extend(verdict.problems)
-    tracker.stop()
-    checks.extend(verified(app))
+    checks.extend(final_problems(app))
     checks.done()
 
 
@@ -248,11 +253,7 @@ def repartition_of_topics_that_grew(context: Context) -> None:
         app.topics.add_partitions(getattr(app, topic), partitions)
         checks.extend(refusal_problems(app, getattr(app, topic)))
         become(app, partitions)
-    tracker = app.start().wait_until_ready()
-    for verdict in invariants.of_records(app, tracker, app.sender.flush(), repeats=False):
-        checks.extend(verdict.problems)
-    tracker.stop()
-    checks.extend(verified(app))
+    checks.extend(final_problems(app))
     checks.done()
 
 

@@ -1,5 +1,6 @@
 import Foundation
 import KafkaClient
+import SeededRandom
 
 /// Sends the demo's payloads and prints what comes of them. Belongs to one thread.
 final class DemoTraffic {

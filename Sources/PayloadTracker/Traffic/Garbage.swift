@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// Records that the tracker must refuse, each named by the reason that it must give.
 enum Garbage: String, CaseIterable {
     case notJSON = "not-json"

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// An endless stream of messages of many payloads at once, one at each tick of a steady rate.
 ///
 /// A payload's messages keep their own times; whenever no message is due at a tick, a new payload arrives. So the rate is

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// One payload of a sequence, with all of its messages.
 struct TrafficPayload {
     /// 32 hex digits.

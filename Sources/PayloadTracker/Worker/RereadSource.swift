@@ -17,6 +17,7 @@ struct RereadSource: Service {
         var lastTrouble: SettingsError?
         var next = isFirst ? .zero : pause
         while true {
+            // Throws when it is cut short, which the next line asks about.
             try? await cancelWhenGracefulShutdown { [next] in try await Task.sleep(for: next) }
             if Task.isShuttingDownGracefully || Task.isCancelled { return }
             do throws(SettingsError) {
