@@ -7,17 +7,32 @@ import StreamRuntime
 ///
 /// An index entry carries `updated_at`, which nearly every message moves: fifteen entries would be deleted and written for each. So a
 /// payload that is changing is *recent*: it has no entries but its id in a column family of its own, which costs one write however
-/// long it goes on. It gets its entries when it has been quiet for a while, or when too many others are recent. There are never more
-/// than `maxRecent` recent payloads, so a reader can look at all of them; for every other payload the entries are exact.
+/// long it goes on. It gets its entries when it has been quiet for a while, or when too many others are recent. A reader looks at all
+/// recent payloads; for every other payload the entries are exact.
+///
+/// How many may be recent is a matter of who reads. Where more payloads are open than may be recent, they are given entries that are
+/// deleted again soon after: up to a third of a worker's CPU under backlog. So there are many while nobody asks for lists, and few while
+/// somebody does.
 final class PayloadIndex {
     private struct Touch {
         /// The batch that wrote the payload last.
         var batch: Int
         var time: Int64
+        /// As the payload has them now; nil: the store knows.
+        var facets: PayloadFacets?
+    }
+
+    /// How many payloads may be recent.
+    struct Limits {
+        var whileListed = 512
+        var whileNot = 4_096
     }
 
     private let store: Database
-    private let maxRecent: Int
+    private let demand: ListDemand
+    private let limits: Limits
+    /// What holds until the batch is written.
+    private var maxRecent: Int
     private var recent: [PayloadID: Touch] = [:]
     private var counts: [[UInt8]: Int64] = [:]
     private var changedCounts: Set<[UInt8]> = []
@@ -27,16 +42,20 @@ final class PayloadIndex {
     private var lastSettled: Int64 = 0
     private var changes = IndexChanges()
 
-    /// A reader looks at all of them with each question. When there are more, a quarter is settled at once.
-    static let maxRecent = 512
+    /// Of those that are too many when somebody begins to ask for lists, so many get their entries with each batch.
+    private static let settledAtOnce = 1_024
     /// Microseconds without a change after which a payload is no longer recent: most finish within this.
     private static let quietPeriod: Int64 = 5_000_000
     private static let settlingInterval: Int64 = 1_000_000
 
     /// - Parameter now: wall clock, microseconds.
-    init(_ store: Database, now: Int64, maxRecent: Int = PayloadIndex.maxRecent) throws(StreamError) {
+    init(_ store: Database, now: Int64, demand: ListDemand = ListDemand(), limits: Limits = Limits())
+        throws(StreamError)
+    {
         self.store = store
-        self.maxRecent = maxRecent
+        self.demand = demand
+        self.limits = limits
+        maxRecent = demand.isThere ? limits.whileListed : limits.whileNot
         lastSettled = now
         for id in try PayloadStore.recentIDs(in: store) { recent[id] = Touch(batch: 0, time: now) }
         counts = try PayloadStore.counts(in: store)
@@ -58,13 +77,13 @@ final class PayloadIndex {
         in batch: WriteBatch
     ) throws(StreamError) {
         if old == new && new != nil {
-            if recent[id] != nil { recent[id] = Touch(batch: batchNumber, time: now) }
+            if recent[id] != nil { recent[id] = Touch(batch: batchNumber, time: now, facets: new) }
             return
         }
         count(from: old, to: new)
         if recent[id] != nil {
             if new != nil {
-                recent[id] = Touch(batch: batchNumber, time: now)
+                recent[id] = Touch(batch: batchNumber, time: now, facets: new)
             } else {
                 recent[id] = nil
                 try withStore { () throws(StoreError) in try batch.delete(PayloadStore.recent, key: key) }
@@ -78,7 +97,7 @@ final class PayloadIndex {
             if let old { deleteEntries(old.terms, old.rank, key) }
             guard let new else { return }
             if try makeRoom(in: batch) {
-                recent[id] = Touch(batch: batchNumber, time: now)
+                recent[id] = Touch(batch: batchNumber, time: now, facets: new)
                 try withStore { () throws(StoreError) in
                     try batch.put(PayloadStore.recent, key: key, value: UnsafeRawBufferPointer(start: nil, count: 0))
                 }
@@ -103,7 +122,10 @@ final class PayloadIndex {
             let quiet = recent.filter {
                 $0.value.batch < batchNumber && now - $0.value.time >= PayloadIndex.quietPeriod
             }
-            for id in quiet.keys { try settle(id, in: batch) }
+            for (id, touch) in quiet { try settle(id, touch, in: batch) }
+        }
+        if recent.count > maxRecent {
+            try settleOldest(min(recent.count - maxRecent, PayloadIndex.settledAtOnce), in: batch)
         }
         try changes.write(to: batch)
         for key in changedCounts {
@@ -119,6 +141,7 @@ final class PayloadIndex {
         }
         changedCounts.removeAll(keepingCapacity: true)
         batchNumber += 1
+        maxRecent = demand.isThere ? limits.whileListed : limits.whileNot
     }
 
     private func count(from old: PayloadFacets?, to new: PayloadFacets?) {
@@ -138,17 +161,22 @@ final class PayloadIndex {
     private func makeRoom(in batch: WriteBatch) throws(StreamError) -> Bool {
         if recent.count < maxRecent { return true }
         if fullBatch == batchNumber { return false }
-        let others = recent.filter { $0.value.batch < batchNumber }.sorted { $0.value.time < $1.value.time }
-        let settledAtOnce = max(maxRecent / 4, 1)
-        if others.count <= settledAtOnce { fullBatch = batchNumber }
-        for other in others.prefix(settledAtOnce) { try settle(other.key, in: batch) }
+        // A quarter at once, so that they are not put in order for each.
+        try settleOldest(max(maxRecent / 4, 1), in: batch)
         return recent.count < maxRecent
     }
 
+    /// Gives so many of those their entries that this batch has not changed, the longest quiet first.
+    private func settleOldest(_ count: Int, in batch: WriteBatch) throws(StreamError) {
+        let others = recent.filter { $0.value.batch < batchNumber }.sorted { $0.value.time < $1.value.time }
+        if others.count <= count { fullBatch = batchNumber }
+        for (id, touch) in others.prefix(count) { try settle(id, touch, in: batch) }
+    }
+
     /// Gives a recent payload its entries.
-    private func settle(_ id: PayloadID, in batch: WriteBatch) throws(StreamError) {
+    private func settle(_ id: PayloadID, _ touch: Touch, in batch: WriteBatch) throws(StreamError) {
         recent[id] = nil
-        let facets = try PayloadStore.facets(of: id, in: store)
+        let facets = if let known = touch.facets { known } else { try PayloadStore.facets(of: id, in: store) }
         try id.withUTF8 { key throws(StreamError) in
             try withStore { () throws(StoreError) in try batch.delete(PayloadStore.recent, key: key) }
             if let facets { putEntries(facets.terms, facets.rank, key) }

@@ -43,7 +43,7 @@ final class PayloadProcessor: Processor {
         outcomes = try OutcomeWriter(context, topic: topics.outcomes, source: eventSource)
         deadLetters = try DeadLetters(context, topic: topics.deadLetter, activity: observers.activity)
         cache = PayloadCache(store, maxBytes: context.cacheBytes)
-        index = try PayloadIndex(store, now: context.clock.now())
+        index = try PayloadIndex(store, now: context.clock.now(), demand: observers.listDemand)
         try PayloadRecomputation.run(in: store, rules: rules, index: index)
         timers = PayloadTimers(store)
     }

@@ -20,10 +20,12 @@ public enum PayloadTopology {
         }
     }
 
-    /// What the processors of a process tell of their work, to whom it may concern.
+    /// What the processors of a process tell of their work, to whom it may concern, and are told.
     public struct Observers: Sendable {
         public let waiters = PayloadWaiters()
         public let activity = PayloadActivity()
+        /// Told by who answers lists.
+        public let listDemand = ListDemand()
         let stageDurations = StageDurations()
 
         public init() {}
@@ -50,7 +52,7 @@ public enum PayloadTopology {
                 changelog: topics.changelog,
                 columnFamilies: PayloadStore.columnFamilies,
                 formatVersion: PayloadStore.formatVersion,
-                changelogReader: PayloadChangelogReader(rules: rules)
+                changelogReader: PayloadChangelogReader(rules: rules, listDemand: observers.listDemand)
             ),
             upstream: isInputKeyed ? nil : topics.input,
             makeProcessor: { context throws(StreamError) in

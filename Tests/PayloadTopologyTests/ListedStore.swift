@@ -2,15 +2,28 @@ import Foundation
 import PayloadModel
 import RocksStore
 import StreamRuntime
+import Synchronization
 
 @testable import PayloadTopology
 
 /// A payload store that is written as a task writes it, commit by commit, with the changelog that it leaves, and a model of what it
 /// holds.
 final class ListedStore {
+    private final class Seconds: Sendable {
+        private let current = Mutex(0.0)
+        var value: Double {
+            get { current.withLock { $0 } }
+            set { current.withLock { $0 = newValue } }
+        }
+    }
+
     let directory = FileManager.default.temporaryDirectory.path + "/listed-store-\(UUID().uuidString)"
     private let memory = StoreMemory(blockCacheBytes: 8 << 20, writeBufferBytes: 16 << 20)
-    private let maxRecent: Int
+    private let limits: PayloadIndex.Limits
+    /// Lists are asked for now and then, and for longer than a minute not.
+    let demand: ListDemand
+    private let demandSeconds: Seconds
+    private var commits = 0
     private(set) var database: Database
     private(set) var index: PayloadIndex
     private(set) var states: [PayloadID: PayloadState] = [:]
@@ -19,11 +32,14 @@ final class ListedStore {
     private(set) var now: Int64 = 1_000_000
     var rules: PayloadRules
 
-    init(_ rules: PayloadRules = PayloadRules(), maxRecent: Int = PayloadIndex.maxRecent) throws {
+    init(_ rules: PayloadRules = PayloadRules(), limits: PayloadIndex.Limits = PayloadIndex.Limits()) throws {
         self.rules = rules
-        self.maxRecent = maxRecent
+        self.limits = limits
+        let seconds = Seconds()
+        demandSeconds = seconds
+        demand = ListDemand { seconds.value }
         database = try Database(path: directory, columnFamilies: PayloadStore.columnFamilies, memory: memory)
-        index = try PayloadIndex(database, now: now, maxRecent: maxRecent)
+        index = try PayloadIndex(database, now: now, demand: demand, limits: limits)
         try PayloadRecomputation.run(in: database, rules: rules, index: index)
     }
 
@@ -36,13 +52,16 @@ final class ListedStore {
     func reopen() throws {
         database.close()
         database = try Database(path: directory, columnFamilies: PayloadStore.columnFamilies, memory: memory)
-        index = try PayloadIndex(database, now: now, maxRecent: maxRecent)
+        index = try PayloadIndex(database, now: now, demand: demand, limits: limits)
         try PayloadRecomputation.run(in: database, rules: rules, index: index)
     }
 
     /// Commits the states; one without stages is removed.
     func commit(_ changed: [PayloadState], after microseconds: Int64 = 0) throws {
         now += microseconds
+        commits += 1
+        if commits % 7 == 3 { demand.asked() }
+        if commits % 7 == 6 { demandSeconds.value += 100 }
         let batch = WriteBatch(database)
         for state in changed {
             let key = state.id.withUTF8 { Array($0) }

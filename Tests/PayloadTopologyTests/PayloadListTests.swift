@@ -23,7 +23,10 @@ import SeededRandom
 
         init(seed: UInt64, payloads: Int = 450, maxRecent: Int = 8) throws {
             for partition in 0..<Int32(3) {
-                stores[partition] = try ListedStore(rules, maxRecent: maxRecent)
+                stores[partition] = try ListedStore(
+                    rules,
+                    limits: PayloadIndex.Limits(whileListed: maxRecent, whileNot: 3 * maxRecent)
+                )
                 traffic[partition] = try ListTraffic(
                     seed: seed &* 31 &+ UInt64(partition),
                     payloads: payloads / 3,
@@ -56,6 +59,10 @@ import SeededRandom
         }
     }
 
+    private static func limits(_ maxRecent: Int) -> PayloadIndex.Limits {
+        PayloadIndex.Limits(whileListed: maxRecent, whileNot: 2 * maxRecent)
+    }
+
     /// All pages, one after another.
     private static func all(
         of stores: [Int32: Database],
@@ -86,7 +93,7 @@ import SeededRandom
     @Test("Each filter and each pair of filters gives what looking at every payload gives", arguments: sizes, 1...2)
     func filtersAgainstTheModel(payloads: Int, seed: UInt64) throws {
         let isLarge = payloads > 1_000
-        var partitions = try Partitions(seed: seed, payloads: payloads, maxRecent: isLarge ? PayloadIndex.maxRecent : 8)
+        var partitions = try Partitions(seed: seed, payloads: payloads, maxRecent: isLarge ? 512 : 8)
         for round in 0..<(isLarge ? 2 : 4) {
             for _ in 0..<6 { try partitions.commit(payloads / 11, after: Int64(round) * 900_000) }
             let model = try partitions.model()
@@ -253,7 +260,7 @@ import SeededRandom
     @Test("What a change of settings makes of a payload, its lists say, too")
     func changedSettings() throws {
         var traffic = try ListTraffic(seed: 4, payloads: 200, rules: PayloadListTests.rules)
-        let store = try ListedStore(PayloadListTests.rules, maxRecent: 30)
+        let store = try ListedStore(PayloadListTests.rules, limits: PayloadListTests.limits(30))
         for _ in 0..<10 { try store.commit(traffic.change(store.states, count: 60, at: store.now), after: 900_000) }
         store.rules.ignoredServices = ["puptoo"]
         store.rules.stageRecovery = .sticky
@@ -268,10 +275,42 @@ import SeededRandom
         }
     }
 
+    @Test(
+        "Payloads that have no entries get them when somebody asks for lists, some with each commit, and keep none back for a minute"
+    )
+    func demand() throws {
+        let store = try ListedStore(
+            PayloadListTests.rules,
+            limits: PayloadIndex.Limits(whileListed: 10, whileNot: 5_000)
+        )
+        var traffic = try ListTraffic(seed: 7, payloads: 3_000, rules: PayloadListTests.rules)
+        let model = {
+            try ListModel(store.states.values, rules: store.rules).positions(PayloadFilter())
+        }
+        let recent = { try PayloadStore.recentIDs(in: store.database).count }
+        for _ in 0..<2 { try store.commit(traffic.change(store.states, count: 2_000, at: store.now)) }
+        let open = try recent()
+        #expect(open > 1_034)
+        #expect(
+            try PayloadListTests.all(of: [0: store.database], PayloadFilter(), limit: 400, maxSteps: 5_000) == model()
+        )
+        store.demand.asked()
+        try store.commit([])
+        #expect(try recent() == open, "what holds for a batch is known before it")
+        try store.commit([])
+        #expect(try recent() == open - 1_024)
+        for _ in 0..<2 { try store.commit([]) }
+        #expect(try recent() == 10)
+        #expect(
+            try PayloadListTests.all(of: [0: store.database], PayloadFilter(), limit: 400, maxSteps: 5_000) == model()
+        )
+        #expect(try store.problems().isEmpty)
+    }
+
     @Test("Payloads that are gone leave nothing behind")
     func expiry() throws {
         var traffic = try ListTraffic(seed: 6, payloads: 100, rules: PayloadListTests.rules)
-        let store = try ListedStore(PayloadListTests.rules, maxRecent: 10)
+        let store = try ListedStore(PayloadListTests.rules, limits: PayloadListTests.limits(10))
         for _ in 0..<10 { try store.commit(traffic.change(store.states, count: 60, at: store.now), after: 900_000) }
         try store.commit(store.states.keys.map { PayloadState(id: $0) })
         #expect(try PayloadListTests.all(of: [0: store.database], PayloadFilter(), limit: 50, maxSteps: 50).isEmpty)
@@ -283,7 +322,7 @@ import SeededRandom
     @Test("An index that was damaged is found out")
     func inspection() throws {
         var traffic = try ListTraffic(seed: 8, payloads: 100, rules: PayloadListTests.rules)
-        let store = try ListedStore(PayloadListTests.rules, maxRecent: 10)
+        let store = try ListedStore(PayloadListTests.rules, limits: PayloadListTests.limits(10))
         for _ in 0..<10 { try store.commit(traffic.change(store.states, count: 60, at: store.now), after: 900_000) }
         for family in [PayloadStore.index, PayloadStore.counts] {
             let key = try firstKey(family, store.database)

@@ -10,18 +10,21 @@ struct StoreListReader: PayloadListReader {
     private let topic: String
     private let rules: PayloadRules
     private let url: OwnURL
+    private let demand: ListDemand
 
-    init(_ application: StreamApplication, settings: Settings, url: OwnURL) {
+    init(_ application: StreamApplication, settings: Settings, url: OwnURL, demand: ListDemand) {
         self.application = application
         topic = PayloadTopology.payloadTopic(settings.topics, isInputKeyed: settings.inputKeyedByPayloadID)
         rules = settings.rules
         self.url = url
+        self.demand = demand
     }
 
     func page(_ request: PageRequest) async throws(ReadFailure) -> PayloadPage {
         guard let count = application.topics?[topic]?.partitionCount else {
             throw .noOwner(partition: nil, reason: "the worker has not reached Kafka yet", retryAfterSeconds: 5)
         }
+        demand.asked()
         let (found, page) = try await StoreReading.readAll {
             stores(request)
         } _: { found in

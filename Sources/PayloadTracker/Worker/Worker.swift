@@ -61,7 +61,7 @@ struct Worker {
                 rateLimit: settings.httpRateLimit
             ),
             reader: StorePayloadReader(application, settings: settings, url: url),
-            lists: StoreListReader(application, settings: settings, url: url),
+            lists: StoreListReader(application, settings: settings, url: url, demand: observers.listDemand),
             summary: StoreSummaryReader(
                 application: application,
                 activity: observers.activity,
