@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import brokers
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicPartition
 from records import Topics
 from tracker import environment
 
@@ -26,6 +26,7 @@ COMPLETED = {True: "told", False: "untold"}
 STOP_SECONDS = 20
 ANSWER_SECONDS = 30
 LOOK_SECONDS = 0.05
+LOADING = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 # The marker of the last transaction stands behind the last record, and some never commit past it.
 MARKERS = 1
 
@@ -291,7 +292,16 @@ def make_topic(job: Job, name: str, **config: str) -> None:
 def find_coordinator(bootstrap: str, topic: str) -> None:
     """Makes a fresh broker create its offsets topic. Before it has, questions about a group are not answered in time."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"first-{topic}", "log_level": 0})
-    consumer.committed([TopicPartition(topic, 0)], timeout=ANSWER_SECONDS)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            consumer.committed([TopicPartition(topic, 0)], timeout=ANSWER_SECONDS)
+            break
+        except KafkaException as error:
+            # The topic is there, and its partition is not loaded yet.
+            if error.args[0].code() not in LOADING or time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_SECONDS)
     consumer.close()
 
 

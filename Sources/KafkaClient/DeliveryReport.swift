@@ -20,10 +20,10 @@ public struct DeliveryReport: ~Copyable {
     /// Where it is; meaningless if there is an error.
     public var offset: Int64 { message.pointee.offset }
 
+    var isSuccess: Bool { message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR }
+
     /// nil if the record is written as `acks` asks.
-    public var error: KafkaError? {
-        message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(KafkaError.Code(message.pointee.err))
-    }
+    public var error: KafkaError? { isSuccess ? nil : KafkaError(KafkaError.Code(message.pointee.err)) }
 
     /// As given to `produce`.
     public var opaque: UInt { UInt(bitPattern: message.pointee._private) }
@@ -35,8 +35,11 @@ public struct DeliveryReport: ~Copyable {
     public var valueSize: Int { message.pointee.len }
 }
 
-/// Hears what became of each record that `produce` took, exactly once. Called inside the producer's `poll`, `flush`,
+/// Hears what became of each record that `produce` took, exactly once; see `hearsOfUnmarkedSuccess`. Called inside the producer's `poll`, `flush`,
 /// `commitTransaction`, `abortTransaction` and `close`, on the thread that called them.
 public protocol DeliveryListener: AnyObject {
+    /// Whether it also wants to hear of records that were written and had no `opaque`: a call for each costs some percent of all that
+    /// sending it does.
+    var hearsOfUnmarkedSuccess: Bool { get }
     func delivered(_ report: borrowing DeliveryReport)
 }

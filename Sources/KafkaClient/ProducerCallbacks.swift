@@ -4,9 +4,11 @@ import CRdKafka
 final class ProducerCallbacks: ClientCallbacks {
     private var listener: (any DeliveryListener)?
     private var firstFailure: KafkaError?
+    private let hearsOfUnmarkedSuccess: Bool
 
     init(_ events: ClientEvents, delivery listener: (any DeliveryListener)?) {
         self.listener = listener
+        hearsOfUnmarkedSuccess = listener?.hearsOfUnmarkedSuccess ?? false
         super.init(events)
     }
 
@@ -15,8 +17,10 @@ final class ProducerCallbacks: ClientCallbacks {
         Self.installPolled(in: conf)
         rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
             guard let message, let opaque else { return }
-            let callbacks = Unmanaged<ProducerCallbacks>.fromOpaque(opaque).takeUnretainedValue()
-            callbacks.delivered(DeliveryReport(message))
+            // The client that calls holds them: to count another reference for each record would take longer than what is done here.
+            Unmanaged<ProducerCallbacks>.fromOpaque(opaque)._withUnsafeGuaranteedRef {
+                $0.delivered(DeliveryReport(message))
+            }
         }
     }
 
@@ -30,6 +34,7 @@ final class ProducerCallbacks: ClientCallbacks {
     }
 
     private func delivered(_ report: borrowing DeliveryReport) {
+        if report.isSuccess && report.opaque == 0 && !hearsOfUnmarkedSuccess { return }
         if let listener {
             listener.delivered(report)
         } else if firstFailure == nil {

@@ -69,7 +69,7 @@ public struct RecentTexts: Hashable, Sendable {
     public var texts: [String] { members.map(\.text.string) }
 
     fileprivate mutating func insert(_ text: Text, date: Timestamp) -> Bool {
-        let index = members.partitioningIndex { !($0.text < text) }
+        let index = members.indices.partitioningIndex { !(members[$0].text < text) }
         if index < members.count && members[index].text == text {
             if date <= members[index].date { return false }
             members[index].date = date
@@ -90,14 +90,15 @@ public struct RecentTexts: Hashable, Sendable {
     private static func isOlder(_ a: LatestText, _ b: LatestText) -> Bool { (a.date, a.text) < (b.date, b.text) }
 }
 
-extension Array {
-    /// The first index whose element satisfies `belongsInSecondPartition`, of an array that is partitioned by it.
-    func partitioningIndex(where belongsInSecondPartition: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
+extension Range<Int> {
+    /// The first index that satisfies `belongsInSecondPartition`, of a range that is partitioned by it. Of indices, because an element
+    /// that is handed to a closure is copied.
+    func partitioningIndex(where belongsInSecondPartition: (Int) -> Bool) -> Int {
+        var low = lowerBound
+        var high = upperBound
         while low < high {
             let middle = low + (high - low) / 2
-            if belongsInSecondPartition(self[middle]) { high = middle } else { low = middle + 1 }
+            if belongsInSecondPartition(middle) { high = middle } else { low = middle + 1 }
         }
         return low
     }

@@ -10,14 +10,18 @@ extension PayloadState {
         // One service may hold all stages, so each service is looked at once and its stages not in pairs.
         var end = 0
         var finished: Timestamp?
-        for index in stages.indices {
-            let standing = stages[index].standing(rules.stageRecovery)
-            guard standing.status == .received else {
-                body(index, standing, false)
-                continue
+        stages.withUnsafeBufferPointer { stages in
+            for index in stages.indices {
+                // Of a stage's own method a copy of the stage would be made.
+                let isLatest = rules.stageRecovery == .latest
+                let standing = isLatest ? stages[index].latest : stages[index].standing(rules.stageRecovery)
+                guard standing.status == .received else {
+                    body(index, standing, false)
+                    continue
+                }
+                if index >= end { (end, finished) = finish(ofServiceAt: index, rules) }
+                body(index, standing, finished.map { standing.date <= $0 } ?? false)
             }
-            if index >= end { (end, finished) = finish(ofServiceAt: index, rules) }
-            body(index, standing, finished.map { standing.date <= $0 } ?? false)
         }
     }
 

@@ -53,9 +53,7 @@ public struct PayloadState: Hashable, Sendable {
 
     /// Takes one message in. Throws, and changes nothing, when the message would open one stage too many.
     public mutating func fold(_ message: StatusMessage, rules: PayloadRules) throws(Refusal) -> FoldResult {
-        let index = stages.partitioningIndex { !Stage.precedes($0, message.service, message.source) }
-        let isKnownStage =
-            index < stages.count && stages[index].service == message.service && stages[index].source == message.source
+        let (index, isKnownStage) = place(ofStage: message.service, message.source)
         var entryAdded = true
         if isKnownStage {
             entryAdded = insert(message.entry, intoStageAt: index, rules)
@@ -72,6 +70,18 @@ public struct PayloadState: Hashable, Sendable {
         }
         let attributesChanged = attributes.merge(message)
         return entryAdded ? .entryAdded : attributesChanged ? .attributesChanged : .unchanged
+    }
+
+    /// Where a stage is, or where it belongs.
+    private func place(ofStage service: Text, _ source: Text?) -> (index: Int, isKnown: Bool) {
+        stages.withUnsafeBufferPointer { stages in
+            let index = stages.indices.partitioningIndex {
+                let isSameService = stages[$0].service == service
+                return !(isSameService ? Text?.precedes(stages[$0].source, source) : stages[$0].service < service)
+            }
+            let isKnown = index < stages.count && stages[index].service == service && stages[index].source == source
+            return (index, isKnown)
+        }
     }
 
     /// Whether the entry is new.

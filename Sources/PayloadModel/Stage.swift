@@ -4,7 +4,11 @@ public struct Stage: Hashable, Sendable {
     /// Absent is a source of its own.
     public let source: Text?
     /// Ascending, distinct, never empty.
-    public internal(set) var entries: [StatusEntry]
+    public internal(set) var entries: [StatusEntry] {
+        didSet { latest = Standing(entries[entries.count - 1]) }
+    }
+    /// Of the last entry. Each message asks all stages for it, and would count references to all of their entries.
+    private(set) var latest: Standing
     /// The least date over all entries that ever came.
     public internal(set) var firstDate: Timestamp
     /// The greatest date over all entries that ever came.
@@ -14,23 +18,27 @@ public struct Stage: Hashable, Sendable {
         self.service = service
         self.source = source
         entries = [entry]
+        latest = Standing(entry)
         firstDate = entry.date
         lastDate = entry.date
     }
 
     /// A stage as it was stored. Nil: `entries` is empty or not ascending.
     public init?(service: Text, source: Text?, entries: [StatusEntry], firstDate: Timestamp, lastDate: Timestamp) {
-        guard !entries.isEmpty, zip(entries, entries.dropFirst()).allSatisfy({ $0 < $1 }) else { return nil }
+        guard let last = entries.last, zip(entries, entries.dropFirst()).allSatisfy({ $0 < $1 }) else { return nil }
         self.service = service
         self.source = source
         self.entries = entries
+        latest = Standing(last)
         self.firstDate = firstDate
         self.lastDate = lastDate
     }
 
     /// Whether the entry was not yet known.
     mutating func insert(_ entry: StatusEntry) -> Bool {
-        let index = entries.partitioningIndex { !($0 < entry) }
+        let index = entries.withUnsafeBufferPointer { entries in
+            entries.indices.partitioningIndex { !(entries[$0] < entry) }
+        }
         if index < entries.count && entries[index] == entry { return false }
         entries.insert(entry, at: index)
         firstDate = min(firstDate, entry.date)
@@ -47,14 +55,18 @@ public struct Stage: Hashable, Sendable {
     func current(_ recovery: PayloadRules.StageRecovery) -> StatusEntry { entries[currentIndex(recovery)] }
 
     /// What the current entry says, without its texts.
-    struct Standing {
+    struct Standing: Hashable {
         var status: Status
         var date: Timestamp
+
+        init(_ entry: StatusEntry) {
+            status = entry.status
+            date = entry.date
+        }
     }
 
     func standing(_ recovery: PayloadRules.StageRecovery) -> Standing {
-        let index = currentIndex(recovery)
-        return Standing(status: entries[index].status, date: entries[index].date)
+        recovery == .latest ? latest : Standing(entries[currentIndex(recovery)])
     }
 
     /// The position of the entry that tells why a failing stage fails: the first of the unbroken run of failure and invalid entries
@@ -69,9 +81,5 @@ public struct Stage: Hashable, Sendable {
     /// Failure and invalid entries that the stage has since moved on from are the failing ones before this position.
     var indexAfterLastNonFailing: Int {
         (entries.lastIndex { !$0.status.isFailing } ?? -1) + 1
-    }
-
-    static func precedes(_ a: Stage, _ service: Text, _ source: Text?) -> Bool {
-        a.service == service ? Text?.precedes(a.source, source) : a.service < service
     }
 }

@@ -11,6 +11,8 @@ public final class StatusDecoder {
     private let vocabulary: StatusVocabulary
     private let statusMessageMaxBytes: Int
     private var texts = TextCache()
+    /// What the parser finds of each field.
+    private let storage = UnsafeMutableBufferPointer<csimdjson_value>.allocate(capacity: Field.allCases.count)
 
     /// Traps when there is no memory for a parser.
     public init(vocabulary: StatusVocabulary, statusMessageMaxBytes: Int) {
@@ -20,7 +22,10 @@ public final class StatusDecoder {
         self.statusMessageMaxBytes = statusMessageMaxBytes
     }
 
-    deinit { csimdjson_parser_free(parser) }
+    deinit {
+        storage.deallocate()
+        csimdjson_parser_free(parser)
+    }
 
     /// - Parameters:
     ///   - value: the record's value, not needed after the call.
@@ -33,17 +38,11 @@ public final class StatusDecoder {
                 "the value has \(value.count) bytes, more than \(StatusDecoder.maxValueBytes); send a shorter status_msg"
             )
         }
-        return try withUnsafeTemporaryAllocation(of: csimdjson_value.self, capacity: Field.allCases.count) {
-            storage throws(Refusal) in
-            try parse(value, into: storage)
-            return try message(JSONFields(values: UnsafeBufferPointer(storage)), recordTimestamp: recordTimestamp)
-        }
+        try parse(value)
+        return try message(JSONFields(values: UnsafeBufferPointer(storage)), recordTimestamp: recordTimestamp)
     }
 
-    private func parse(
-        _ value: UnsafeRawBufferPointer,
-        into storage: UnsafeMutableBufferPointer<csimdjson_value>
-    ) throws(Refusal) {
+    private func parse(_ value: UnsafeRawBufferPointer) throws(Refusal) {
         var detail: UnsafePointer<CChar>?
         let result = Field.names.withUnsafeBufferPointer { names in
             csimdjson_parse(

@@ -26,14 +26,16 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
     func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard byteCount == bytes.count else { return false }
         guard let other = bytes.baseAddress else { return true }
-        var copy = string
-        return copy.withUTF8 { own in own.baseAddress.map { memcmp($0, other, bytes.count) == 0 } ?? false }
+        return string.utf8Span.span.withUnsafeBufferPointer { own in
+            own.baseAddress.map { memcmp($0, other, bytes.count) == 0 } ?? false
+        }
     }
 
     /// In lower case, which it mostly is.
     func lowercased() -> Text {
-        var copy = string
-        let isLowercase = copy.withUTF8 { RawText(bytes: UnsafeRawBufferPointer($0)).isLowercase }
+        let isLowercase = string.utf8Span.span.withUnsafeBufferPointer {
+            RawText(bytes: UnsafeRawBufferPointer($0)).isLowercase
+        }
         return isLowercase ? self : Text(string.lowercased())
     }
 
@@ -48,9 +50,9 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
 
     /// Of the bytes that both have: negative, zero or positive. All at once, because this is what folding a message does most.
     private static func order(_ a: Text, _ b: Text) -> Int32 {
-        var (a, b) = (a.string, b.string)
-        return a.withUTF8 { a in
-            b.withUTF8 { b in
+        // A span looks into the string where it is; `withUTF8` would have copies made, which are counted.
+        a.string.utf8Span.span.withUnsafeBufferPointer { a in
+            b.string.utf8Span.span.withUnsafeBufferPointer { b in
                 guard let first = a.baseAddress, let second = b.baseAddress, first != second else { return 0 }
                 return memcmp(first, second, min(a.count, b.count))
             }
@@ -58,8 +60,7 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
     }
 
     public func hash(into hasher: inout Hasher) {
-        var copy = string
-        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        string.utf8Span.span.withUnsafeBufferPointer { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 

@@ -100,13 +100,14 @@ final class PayloadBulkRestoration: Restoration {
         held.set(key, value)
     }
 
-    func finish(_ batch: WriteBatch) throws(StreamError) {
-        if held.isEmpty { return }
+    func finish(_ batch: WriteBatch) throws(StreamError) -> Bool {
+        if held.isEmpty { return false }
         try withStore { () throws(StoreError) in
             if runs == nil { runs = try RestorationRuns(of: store, in: directory) }
             try runs?.add(held)
         }
         held.removeAll()
+        return true
     }
 
     // MARK: Payloads
@@ -153,7 +154,7 @@ final class PayloadBulkRestoration: Restoration {
             }
         }
         // In one place.
-        if runs != nil { try finish(WriteBatch(store)) }
+        if runs != nil { _ = try finish(WriteBatch(store)) }
         let files = PayloadTableFiles(store, directory: directory, chunkBytes: chunkBytes)
         return SecondPart(files: files, order: held.sorted())
     }

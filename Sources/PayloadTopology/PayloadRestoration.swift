@@ -64,8 +64,9 @@ final class PayloadRestoration: Restoration {
 
     func completed() {}
 
-    func finish(_ batch: WriteBatch) throws(StreamError) {
+    func finish(_ batch: WriteBatch) throws(StreamError) -> Bool {
         try index.finish(batch, at: 0)
         pending.removeAll(keepingCapacity: true)
+        return false
     }
 }

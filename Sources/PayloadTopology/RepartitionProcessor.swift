@@ -40,7 +40,8 @@ final class RepartitionProcessor: Processor {
             try deadLetters.send(record, error)
             return
         }
-        if let refusal = tooLargeToForward(record, valueBytes: value.count, message) {
+        let headersBytes = record.headersSize
+        if let refusal = tooLargeToForward(valueBytes: value.count, headersBytes: headersBytes, message) {
             try deadLetters.send(record, refusal)
             return
         }
@@ -52,22 +53,18 @@ final class RepartitionProcessor: Processor {
                 value: value,
                 // To the client 0 means now; a record from the first millisecond of 1970 moves on by one.
                 timestamp: record.timestamp == 0 ? 1 : max(record.timestamp, 0),
-                headers: record.headersSize == 0 ? .none : RecordHeaders(copying: record)
+                headers: headersBytes == 0 ? .none : RecordHeaders(copying: record)
             )
         }
     }
 
     /// A value within the limit may still not fit the repartition topic with its headers.
-    private func tooLargeToForward(
-        _ record: borrowing ConsumedRecord,
-        valueBytes: Int,
-        _ message: StatusMessage
-    ) -> Refusal? {
+    private func tooLargeToForward(valueBytes: Int, headersBytes: Int, _ message: StatusMessage) -> Refusal? {
         let overhead = PayloadID.maxBytes + 256
-        guard let limit = maxMessageBytes, valueBytes + record.headersSize + overhead > limit else { return nil }
+        guard let limit = maxMessageBytes, valueBytes + headersBytes + overhead > limit else { return nil }
         return Refusal(
             .tooLarge,
-            "the value has \(valueBytes) bytes and the headers \(record.headersSize), together more than fit topic \(repartition.name); send less",
+            "the value has \(valueBytes) bytes and the headers \(headersBytes), together more than fit topic \(repartition.name); send less",
             service: message.service
         )
     }

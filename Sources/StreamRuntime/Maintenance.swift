@@ -2,15 +2,18 @@ import KafkaClient
 import Logging
 
 /// What has to be done from time to time beside the stream threads: deletes folded records from internal topics, closes stores that were
-/// left, looks whether the brokers are back, steers the clock.
+/// left and flushes the others, looks whether the brokers are back, steers the clock.
 struct Maintenance: ~Copyable {
     private let state: ApplicationState
     private var lastPurge = monotonicSeconds()
+    private var lastFlush = monotonicSeconds()
     private var purged: [TopicPartition: Int64] = [:]
     private var admin: Admin?
     private let clock: SteadyClock
     private var isClockOff = false
 
+    /// Seconds. Under load stores are flushed far more often, because their write buffers are full.
+    private static let flushInterval = 600.0
     /// Microseconds. What time servers adjust is far less.
     private static let clockJump: Int64 = 10_000_000
 
@@ -24,6 +27,10 @@ struct Maintenance: ~Copyable {
         while !state.isStopping {
             state.waitUnlessStopping(seconds: 1)
             state.stores.closeIdle()
+            if monotonicSeconds() - lastFlush >= Maintenance.flushInterval {
+                lastFlush = monotonicSeconds()
+                state.stores.flush()
+            }
             steerClock()
             checkBrokers()
             if monotonicSeconds() - lastPurge >= state.settings.purgeInterval / .seconds(1) {

@@ -56,9 +56,11 @@ public protocol Restoration: AnyObject {
     func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)
         throws(StreamError)
 
-    /// The batch is about to be written with the changelog offset of all records so far: none of them will come again, so what is held has
-    /// to become durable. The next record goes into another batch.
-    func finish(_ batch: WriteBatch) throws(StreamError)
+    /// The batch is about to be written with the changelog offset of all records so far: what is held has to go into it, or to become durable
+    /// elsewhere. After a crash records may come again that came before, in the same order. The next record goes into another batch.
+    ///
+    /// - Returns: whether something is elsewhere now, so that the store is to be as durable.
+    func finish(_ batch: WriteBatch) throws(StreamError) -> Bool
 
     /// All records are there: does a part of what the store needs besides, in a few milliseconds. The batch is empty and is written before the
     /// next call; with the changelog offset only after the last one.

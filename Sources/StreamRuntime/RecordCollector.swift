@@ -47,6 +47,11 @@ final class RecordCollector {
     private var transactionBegan: Double?
     /// Whether anything was sent since the last commit.
     private(set) var hasSent = false
+    /// Monotonic seconds since which the producer of the repartition lane may hold records back for a fuller batch; nil: it holds none.
+    private var heldSince: Double?
+
+    /// Seconds that a record may wait for others when there is time to send it: less costs more in requests than in waiting.
+    private static let longestHold = 0.005
 
     /// - Parameters:
     ///   - heartbeat: called while waiting for the broker, which may take for ever.
@@ -61,7 +66,9 @@ final class RecordCollector {
         self.heartbeat = heartbeat
         self.shouldStop = shouldStop
         deliveries = Deliveries()
-        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "5"]
+        // Nobody waits for `linger.ms`: with little to do, `sendHeld` comes before it, and a commit flushes. Under backlog it makes full batches
+        // of what goes to the repartition topic.
+        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "50"]
         // Reports of success tell the changelog's offsets, and wake who waits in a flush: it would look only every 10 ms.
         let common = tuning.merging(settings.client).merging([
             "message.max.bytes": "\(64 << 20)", "delivery.report.only.error": "false",
@@ -81,6 +88,7 @@ final class RecordCollector {
 
     /// The producers keep this, and it does not keep them: no cycle.
     private final class Deliveries: DeliveryListener {
+        let hearsOfUnmarkedSuccess = false
         /// The first record that was not delivered.
         var failure: KafkaError?
         /// Next offset of a changelog partition, by the `opaque` its records were sent with.
@@ -121,7 +129,10 @@ final class RecordCollector {
         opaque: UInt
     ) throws(StreamError) {
         hasSent = true
-        if topic.lane == .output { try beginTransaction() }
+        switch topic.lane {
+        case .output: try beginTransaction()
+        case .repartition: if heldSince == nil { heldSince = monotonicSeconds() }
+        }
         while true {
             do {
                 try producer(topic.lane).produce(
@@ -148,6 +159,19 @@ final class RecordCollector {
         output.poll(timeout: .zero)
     }
 
+    /// Until `sendHeld` has something to do; nil: it has nothing.
+    var secondsUntilHeldIsDue: Double? {
+        heldSince.map { max($0 + RecordCollector.longestHold - monotonicSeconds(), 0) }
+    }
+
+    /// Has what was held long enough sent, for a thread that has nothing else to do. Waits for a millisecond at most.
+    func sendHeld() {
+        guard let seconds = secondsUntilHeldIsDue, seconds == 0 else { return }
+        heldSince = nil
+        // A flush has everything sent at once. What fails, the next one tells.
+        try? repartition.flush(timeout: .milliseconds(1))
+    }
+
     /// Waits until all that was sent is acknowledged: without a transaction however long the broker is away, with one as long as it lives.
     func flush() throws(StreamError) {
         for producer in [repartition, output] {
@@ -160,6 +184,7 @@ final class RecordCollector {
                 }
             }
         }
+        heldSince = nil
         if let failure = deliveries.failure { throw .kafka(failure) }
     }
 

@@ -67,10 +67,11 @@ final class Restorer {
             try restoration.restore(key: key, value: value, into: batch)
         }
 
-        /// Makes what was restored since the last time durable.
+        /// Puts what was restored since the last time into the store.
         func write() throws(StreamError) {
-            try restoration.finish(batch)
+            let isBesideStore = try restoration.finish(batch)
             try store.write(batch, changelogOffset: next)
+            if isBesideStore { try store.flush() }
             written = next
         }
 
@@ -85,6 +86,8 @@ final class Restorer {
             while !isDone && monotonicSeconds() < deadline {
                 if try restoration.complete(into: batch) {
                     try write()
+                    // Otherwise a crash would have all of it read again.
+                    try store.flush()
                     try restoration.completed()
                     isDone = true
                 } else if batch.count > 0 {

@@ -258,6 +258,13 @@ final class StorePool: Sendable {
     /// Closes stores whose tasks left long ago.
     func closeIdle() { close { $0.map { monotonicSeconds() - $0 > gracePeriod } ?? false } }
 
+    /// Makes durable what the open stores hold, so that a start after a crash has little to restore. A store that cannot be flushed tells its
+    /// stream thread so with the next write.
+    func flush() {
+        let open = entries.withLock { $0.entries.values.compactMap(\.store) }
+        for store in open { try? store.flush() }
+    }
+
     func closeAll() { close { _ in true } }
 
     private func close(where isDue: (Double?) -> Bool) {

@@ -20,6 +20,8 @@ final class StreamThread {
     var tasks: [TaskID: StreamTask] = [:]
     /// Tasks by topic handle and partition, for finding a record's task without making a string of its topic.
     private var tasksByHandle: [UnsafeRawPointer: [Int32: StreamTask]] = [:]
+    /// The last one that was asked for: records come in runs of one partition.
+    private var lastTask: (handle: UnsafeRawPointer, partition: Int32, task: StreamTask)?
     /// An error from a callback, which cannot throw itself.
     var callbackError: StreamError?
     /// Each opened task has a number of its own, so that late delivery reports of an earlier one are not taken for its own.
@@ -160,7 +162,8 @@ final class StreamThread {
 
     private func pollRecords() throws(StreamError) {
         let untilCommit = commitPace.secondsLeft(hasUncommitted: hasUncommitted)
-        var wait = Duration.seconds(max(min(StreamThread.punctuationInterval, untilCommit), 0))
+        let untilSent = collector?.secondsUntilHeldIsDue ?? .infinity
+        var wait = Duration.seconds(max(min(StreamThread.punctuationInterval, untilCommit, untilSent), 0))
         if !restorer.isIdle { wait = .zero }
         // Nothing can be committed meanwhile, however overdue it is.
         if collector == nil { wait = .seconds(StreamThread.punctuationInterval) }
@@ -170,6 +173,7 @@ final class StreamThread {
             if count == 1 { phases.spent(on: .wait) }
             guard let event else {
                 commitPace.isIdle = true
+                collector?.sendHeld()
                 return
             }
             wait = .zero
@@ -198,13 +202,20 @@ final class StreamThread {
     }
 
     private func task(of record: borrowing ConsumedRecord) -> StreamTask? {
-        if let task = tasksByHandle[record.topicHandle]?[record.partition] { return task }
-        guard let task = tasks[TaskID(topic: record.topic, partition: record.partition)] else { return nil }
-        tasksByHandle[record.topicHandle, default: [:]][record.partition] = task
+        let (handle, partition) = (record.topicHandle, record.partition)
+        if let lastTask, lastTask.handle == handle, lastTask.partition == partition { return lastTask.task }
+        guard
+            let task = tasksByHandle[handle]?[partition] ?? tasks[TaskID(topic: record.topic, partition: partition)]
+        else { return nil }
+        tasksByHandle[handle, default: [:]][partition] = task
+        lastTask = (handle, partition, task)
         return task
     }
 
-    func forgetHandles() { tasksByHandle = [:] }
+    func forgetHandles() {
+        tasksByHandle = [:]
+        lastTask = nil
+    }
 
     /// The last offsets may belong to control markers or to records that are gone: the position moves past them all the same.
     private func reachedEnd(of partition: TopicPartition, at offset: Int64) {

@@ -13,7 +13,10 @@ final class RecordedDeliveries: DeliveryListener {
         var valueSize: Int
     }
 
+    let hearsOfUnmarkedSuccess: Bool
     private(set) var deliveries: [Delivery] = []
+
+    init(hearsOfUnmarkedSuccess: Bool = true) { self.hearsOfUnmarkedSuccess = hearsOfUnmarkedSuccess }
 
     func delivered(_ report: borrowing DeliveryReport) {
         deliveries.append(

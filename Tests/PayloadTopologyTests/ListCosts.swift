@@ -172,7 +172,7 @@ private let sizes = (ProcessInfo.processInfo.environment["LIST_COSTS"] ?? "").sp
             try id.withUTF8 { key in
                 try encoded.withUnsafeBytes { try restoration.restore(key: key, value: $0, into: batch) }
             }
-            if restoration.heldBytes > 64 << 20 { try restoration.finish(batch) }
+            if restoration.heldBytes > 64 << 20 { _ = try restoration.finish(batch) }
         }
         var isDone = false
         while !isDone {

@@ -140,7 +140,7 @@ final class ListedStore {
     }
 
     private func finish(_ store: Database, _ restoration: any Restoration, _ batch: WriteBatch) throws {
-        try restoration.finish(batch)
+        _ = try restoration.finish(batch)
         try store.write(batch)
         batch.clear()
     }

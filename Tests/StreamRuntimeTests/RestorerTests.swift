@@ -186,7 +186,7 @@ private final class Holding: Restoration {
         restored += 1
     }
 
-    func finish(_ batch: WriteBatch) throws(StreamError) {
+    func finish(_ batch: WriteBatch) throws(StreamError) -> Bool {
         if parts < 4 && parts > 0 { Issue.record("it is made to write between the parts") }
         try withStore { () throws(StoreError) in
             for (key, value) in held { try batch.put(ColumnFamily("values"), key: key, value: value) }
@@ -194,6 +194,7 @@ private final class Holding: Restoration {
         held = []
         heldBytes = 0
         finishes += 1
+        return false
     }
 
     func complete(into batch: WriteBatch) -> Bool {

@@ -226,7 +226,7 @@ private final class Copying: Restoration {
         }
     }
 
-    func finish(_ batch: WriteBatch) {}
+    func finish(_ batch: WriteBatch) -> Bool { false }
 
     func complete(into batch: WriteBatch) -> Bool {
         isCompleting = true

@@ -72,6 +72,7 @@ final class StatusProducer {
 
 /// Counts what became of the messages.
 private final class Deliveries: DeliveryListener {
+    let hearsOfUnmarkedSuccess = true
     private(set) var writtenCount = 0
     private(set) var firstFailure: KafkaError?
 
