@@ -91,6 +91,16 @@ extension Consumer {
         return high < 0 ? nil : high
     }
 
+    /// Has the library see at once that it should fetch more of the partitions. Does not wait.
+    ///
+    /// When its queue was full, the thread that fetches sleeps until something wakes it, for up to a second: 2.0.2 has nobody look whether the
+    /// queue has become short meanwhile. A question to the partitions' leaders wakes it; nobody reads the answers.
+    public func resumeFetching(_ partitions: [TopicPartition]) {
+        guard let client = client.pointer, !partitions.isEmpty else { return }
+        let list = TopicPartitionList(Dictionary(uniqueKeysWithValues: partitions.map { ($0, Self.offsetEnd) }))
+        rd_kafka_offsets_for_times(client, list.pointer, 0)
+    }
+
     /// The offset of the first record of each partition that is as young as the timestamp (milliseconds since 1970) or
     /// younger. Partitions without such a record are absent.
     public func offsets(

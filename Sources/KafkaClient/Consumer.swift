@@ -14,6 +14,8 @@ public final class Consumer {
     private let callbacks: ConsumerCallbacks
     private let mayUseCooperativeProtocol: Bool
     private var hasSubscribed = false
+    /// What `poll` takes from. The library counts references to it: it may outlive the client.
+    private let queue: OpaquePointer?
 
     private static let defaults: ClientConfiguration = [
         "enable.auto.commit": "false",
@@ -33,9 +35,13 @@ public final class Consumer {
         mayUseCooperativeProtocol = configuration["partition.assignment.strategy"]?.contains("cooperative") ?? false
         // One queue for records, errors, rebalances and statistics: `poll` serves them all.
         rd_kafka_poll_set_consumer(try client.open())
+        queue = rd_kafka_queue_get_consumer(try client.open())
     }
 
     deinit { close() }
+
+    /// Records and events that `poll` has for the taking. One look at a counter.
+    public var queuedCount: Int { client.pointer == nil ? 0 : queue.map { Int(rd_kafka_queue_length($0)) } ?? 0 }
 
     /// The next record, partition end or error; nil if there was none in time, or the consumer is closed. Calls the
     /// rebalance listener and the events on the way.
@@ -73,6 +79,7 @@ public final class Consumer {
     public func close(timeout: Duration = .seconds(5), waits: Bool = true) {
         precondition(!callbacks.isRebalancing, "a rebalance listener must not close its consumer")
         guard let client = client.pointer else { return }
+        if let queue { rd_kafka_queue_destroy(queue) }
         leaveGroup(client, timeout: timeout)
         callbacks.listener = nil
         if freeingWouldAbort {

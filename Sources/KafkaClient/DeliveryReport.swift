@@ -35,7 +35,7 @@ public struct DeliveryReport: ~Copyable {
     public var valueSize: Int { message.pointee.len }
 }
 
-/// Hears what became of each record that `produce` took, exactly once; see `hearsOfUnmarkedSuccess`. Called inside the producer's `poll`, `flush`,
+/// Hears what became of the records that `produce` took, of each once, but for successes that it does not want to hear of. Called inside the producer's `poll`, `flush`,
 /// `commitTransaction`, `abortTransaction` and `close`, on the thread that called them.
 public protocol DeliveryListener: AnyObject {
     /// Whether it also wants to hear of records that were written and had no `opaque`: a call for each costs some percent of all that

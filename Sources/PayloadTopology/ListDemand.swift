@@ -6,8 +6,8 @@ public final class ListDemand: Sendable {
     /// Seconds since some moment.
     private let now: @Sendable () -> Double
 
-    /// Seconds. Who has a list open asks again within this.
-    private static let duration = 60.0
+    /// Seconds. Who has a list open, or asks by a script, mostly asks again within this.
+    private static let duration = 600.0
 
     public convenience init() {
         let start = ContinuousClock.now
@@ -19,6 +19,6 @@ public final class ListDemand: Sendable {
     /// A list is asked for.
     public func asked() { lastAsked.store(now(), ordering: .relaxed) }
 
-    /// Whether one was within the last minute.
+    /// Whether one was within the last ten minutes.
     var isThere: Bool { now() - lastAsked.load(ordering: .relaxed) < ListDemand.duration }
 }

@@ -57,6 +57,8 @@ final class PayloadBulkRestoration: Restoration {
             let batch = WriteBatch(store)
             try batch.put(PayloadStore.settings, key: PayloadBulkRestoration.markKey, value: [])
             try store.write(batch)
+            // Files that the store takes in are durable at once.
+            try store.flush()
         }
     }
 
@@ -102,12 +104,17 @@ final class PayloadBulkRestoration: Restoration {
 
     func finish(_ batch: WriteBatch) throws(StreamError) -> Bool {
         if held.isEmpty { return false }
+        try addRun()
+        return true
+    }
+
+    private func addRun() throws(StreamError) {
+        if held.isEmpty { return }
         try withStore { () throws(StoreError) in
             if runs == nil { runs = try RestorationRuns(of: store, in: directory) }
             try runs?.add(held)
         }
         held.removeAll()
-        return true
     }
 
     // MARK: Payloads
@@ -154,7 +161,7 @@ final class PayloadBulkRestoration: Restoration {
             }
         }
         // In one place.
-        if runs != nil { _ = try finish(WriteBatch(store)) }
+        if runs != nil { try addRun() }
         let files = PayloadTableFiles(store, directory: directory, chunkBytes: chunkBytes)
         return SecondPart(files: files, order: held.sorted())
     }

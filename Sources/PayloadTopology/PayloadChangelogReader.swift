@@ -5,7 +5,6 @@ import StreamRuntime
 /// Fills payload stores from their changelog, and compares the two.
 struct PayloadChangelogReader: ChangelogReader {
     let rules: PayloadRules
-    var listDemand = ListDemand()
 
     private static let maxDifferences = 10
 
@@ -16,7 +15,7 @@ struct PayloadChangelogReader: ChangelogReader {
             return try PayloadBulkRestoration(store, isEmpty: isEmpty, rules: rules)
         }
         try PayloadBulkRestoration.removeFiles(of: store)
-        return try PayloadRestoration(store, rules: rules, listDemand: listDemand)
+        return try PayloadRestoration(store, rules: rules)
     }
 
     func differences(of store: Database, from rebuilt: Database) throws(StreamError) -> [String] {

@@ -20,6 +20,15 @@ final class PayloadIndex {
         var time: Int64
         /// As the payload has them now; nil: the store knows.
         var facets: PayloadFacets?
+
+        /// Of a payload with many hosts they are large, and there are thousands of recent payloads.
+        private static let maxFacetsBytes = 1_024
+
+        init(batch: Int, time: Int64, facets: PayloadFacets? = nil) {
+            self.batch = batch
+            self.time = time
+            self.facets = facets.flatMap { $0.bytes.count <= Touch.maxFacetsBytes ? $0 : nil }
+        }
     }
 
     /// How many payloads may be recent.
@@ -37,7 +46,7 @@ final class PayloadIndex {
     private var counts: [[UInt8]: Int64] = [:]
     private var changedCounts: Set<[UInt8]> = []
     private var batchNumber = 1
-    /// No room can be made in this batch: all recent payloads are of it.
+    /// In this batch no more room can be made: all payloads that are still recent are of it.
     private var fullBatch = 0
     private var lastSettled: Int64 = 0
     private var changes = IndexChanges()
@@ -160,7 +169,7 @@ final class PayloadIndex {
     /// Whether one more payload may be recent. Those of this batch stay: what the store holds of them is not what it will hold.
     private func makeRoom(in batch: WriteBatch) throws(StreamError) -> Bool {
         if recent.count < maxRecent { return true }
-        if fullBatch == batchNumber { return false }
+        if fullBatch == batchNumber || recent.count > maxRecent { return false }
         // A quarter at once, so that they are not put in order for each.
         try settleOldest(max(maxRecent / 4, 1), in: batch)
         return recent.count < maxRecent

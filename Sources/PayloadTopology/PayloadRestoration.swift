@@ -10,10 +10,13 @@ final class PayloadRestoration: Restoration {
     /// What the batch under way makes of payloads: a changelog that is not compacted yet has many records of one.
     private var pending: [PayloadID: PayloadStore.Traces?] = [:]
 
-    init(_ store: Database, rules: PayloadRules, listDemand: ListDemand) throws(StreamError) {
+    init(_ store: Database, rules: PayloadRules) throws(StreamError) {
         self.store = store
         self.rules = rules
-        index = try PayloadIndex(store, now: 0, demand: listDemand)
+        // A standby whose traffic has ended settles nothing more, and may be asked for lists, too.
+        var limits = PayloadIndex.Limits()
+        limits.whileNot = limits.whileListed
+        index = try PayloadIndex(store, now: 0, limits: limits)
     }
 
     func restore(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, into batch: WriteBatch)

@@ -4,7 +4,7 @@ import RocksStore
 import StreamRuntime
 
 /// Makes the table files of a payload store, with timers, index and counts, out of payloads that come in the order of their ids. Far
-/// cheaper than batches: nothing goes through a log and a memtable, and little has to be compacted.
+/// cheaper than batches: nothing goes through a memtable, and little has to be compacted.
 ///
 /// The index is sorted without comparing its keys: payloads are sorted by rank, and dealt out to their terms in that order. What that
 /// takes is bounded: payloads are taken in chunks, each of which gives files of its own.

@@ -52,7 +52,7 @@ public enum PayloadTopology {
                 changelog: topics.changelog,
                 columnFamilies: PayloadStore.columnFamilies,
                 formatVersion: PayloadStore.formatVersion,
-                changelogReader: PayloadChangelogReader(rules: rules, listDemand: observers.listDemand)
+                changelogReader: PayloadChangelogReader(rules: rules)
             ),
             upstream: isInputKeyed ? nil : topics.input,
             makeProcessor: { context throws(StreamError) in

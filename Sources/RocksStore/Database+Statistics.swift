@@ -10,8 +10,6 @@ public struct StoreStatistics: Hashable, Sendable {
     /// Keys that were asked for and written one by one or in batches, and their bytes. Iterators and MultiGet don't
     /// count.
     public let keysRead, keysWritten, bytesRead, bytesWritten: UInt64
-    /// Bytes written to the write-ahead log.
-    public let walBytes: UInt64
     /// Bytes moved by flushes and compactions.
     public let flushBytesWritten, compactionBytesRead, compactionBytesWritten: UInt64
     /// Microseconds that writers waited because flushes or compactions were behind.
@@ -27,7 +25,6 @@ public struct StoreStatistics: Hashable, Sendable {
             keysWritten: a.keysWritten + b.keysWritten,
             bytesRead: a.bytesRead + b.bytesRead,
             bytesWritten: a.bytesWritten + b.bytesWritten,
-            walBytes: a.walBytes + b.walBytes,
             flushBytesWritten: a.flushBytesWritten + b.flushBytesWritten,
             compactionBytesRead: a.compactionBytesRead + b.compactionBytesRead,
             compactionBytesWritten: a.compactionBytesWritten + b.compactionBytesWritten,
@@ -44,7 +41,6 @@ public struct StoreStatistics: Hashable, Sendable {
         keysWritten: 0,
         bytesRead: 0,
         bytesWritten: 0,
-        walBytes: 0,
         flushBytesWritten: 0,
         compactionBytesRead: 0,
         compactionBytesWritten: 0,
@@ -64,7 +60,6 @@ extension Database {
             keysWritten: counters.keys_written,
             bytesRead: counters.bytes_read,
             bytesWritten: counters.bytes_written,
-            walBytes: counters.wal_bytes,
             flushBytesWritten: counters.flush_bytes_written,
             compactionBytesRead: counters.compaction_bytes_read,
             compactionBytesWritten: counters.compaction_bytes_written,

@@ -1,8 +1,8 @@
 import CRocksDB
 import Foundation
 
-/// Writes a table file that a database takes in whole (`Database.ingest`): no log, no memtable, and no compaction where keys do not
-/// overlap with what is there. Far cheaper than batches for whoever has many keys in their order.
+/// Writes a table file that a database takes in whole (`Database.ingest`): no log, no memtable, and no compaction where keys do
+/// not overlap with what is there. Far cheaper than batches for whoever has many keys in their order.
 ///
 /// For one thread. Throws `StoreError` with the database's path.
 public final class TableFileWriter {

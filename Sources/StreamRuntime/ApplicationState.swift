@@ -80,15 +80,22 @@ final class ApplicationState: Sendable {
 }
 
 extension StreamSettings {
+    /// Records of all partitions together that a stream thread's consumer has waiting before it stops fetching.
+    static let queuedRecords = 10_000
+    /// That it takes of one partition at once, as they are stored.
+    static let fetchBytes = 256 << 10
+
     /// The consumer of a stream thread.
     ///
     /// - Parameter instance: what it tells the group of itself; nil: nothing.
     func groupConfiguration(thread: Int, of instance: StreamInstance? = nil) -> ClientConfiguration {
         let tuning: ClientConfiguration = [
             "heartbeat.interval.ms": "\(max(sessionTimeout.milliseconds / 10, 1))",
-            // Of each partition. The further ahead some partitions are read, the further apart are a payload's messages, and the more often
-            // it is written: with 100,000 a backlog cost a tenth more CPU and a third more bytes on the disk.
-            "queued.min.messages": "10000",
+            // The further apart partitions are read, the further apart are a payload's messages, and the more often it is read and written.
+            // So little is read ahead, and of each partition little at once. A producer's batch that is larger than that comes alone in its
+            // fetch; `RecordCollector` sends none to the repartition topic.
+            "queued.min.messages": "\(StreamSettings.queuedRecords)",
+            "max.partition.fetch.bytes": "\(StreamSettings.fetchBytes)",
             "queued.max.messages.kbytes": "65536",
             "fetch.wait.max.ms": "100",
         ]

@@ -29,7 +29,7 @@ struct Maintenance: ~Copyable {
             state.stores.closeIdle()
             if monotonicSeconds() - lastFlush >= Maintenance.flushInterval {
                 lastFlush = monotonicSeconds()
-                state.stores.flush()
+                state.stores.flush { [state] in state.isStopping }
             }
             steerClock()
             checkBrokers()

@@ -66,9 +66,11 @@ final class RecordCollector {
         self.heartbeat = heartbeat
         self.shouldStop = shouldStop
         deliveries = Deliveries()
-        // Nobody waits for `linger.ms`: with little to do, `sendHeld` comes before it, and a commit flushes. Under backlog it makes full batches
-        // of what goes to the repartition topic.
-        let tuning: ClientConfiguration = ["queue.buffering.max.kbytes": "65536", "linger.ms": "50"]
+        // `linger.ms` is for a backlog, where it makes full batches of what goes to the repartition topic. With less to do `sendHeld` comes before
+        // it, and a commit flushes.
+        let tuning: ClientConfiguration = [
+            "queue.buffering.max.kbytes": "65536", "linger.ms": "50", "batch.size": "\(StreamSettings.fetchBytes)",
+        ]
         // Reports of success tell the changelog's offsets, and wake who waits in a flush: it would look only every 10 ms.
         let common = tuning.merging(settings.client).merging([
             "message.max.bytes": "\(64 << 20)", "delivery.report.only.error": "false",
@@ -167,9 +169,10 @@ final class RecordCollector {
     /// Has what was held long enough sent, for a thread that has nothing else to do. Waits for a millisecond at most.
     func sendHeld() {
         guard let seconds = secondsUntilHeldIsDue, seconds == 0 else { return }
-        heldSince = nil
-        // A flush has everything sent at once. What fails, the next one tells.
+        // A flush asks for everything to be sent at once; what the library does not take up in time is asked for again. What fails, a commit's
+        // flush tells.
         try? repartition.flush(timeout: .milliseconds(1))
+        heldSince = repartition.outstandingCount > 0 ? monotonicSeconds() : nil
     }
 
     /// Waits until all that was sent is acknowledged: without a transaction however long the broker is away, with one as long as it lives.

@@ -6,7 +6,7 @@ import RocksStore
 /// state (as KIP-1035 has it), so that a crash leaves it behind the changelog and never ahead or torn.
 ///
 /// It has no write-ahead log, as Kafka Streams' stores have none: the changelog is one. A crash takes the store back to its last flush, and
-/// the next start reads from the changelog what came after, no more than the write buffers hold or some minutes brought. A log cost a third
+/// the next start reads from the changelog what came after, no more than the write buffers hold or ten minutes brought. A log cost a third
 /// of what is written to the disk, and its files stay until each column family was flushed.
 final class StateStore: Sendable {
     let database: Database
@@ -39,7 +39,9 @@ final class StateStore: Sendable {
             try Database(path: path, columnFamilies: families, memory: memory, options: options)
         }
         let found = try withStore { () throws(StoreError) in try database.value(meta, forKey: identityKey) }
-        guard String(decoding: found ?? [], as: UTF8.self).contains(", format \(state.formatVersion), ") else {
+        // Without one it is new, and holds nothing yet.
+        guard found.map({ String(decoding: $0, as: UTF8.self).contains(", format \(state.formatVersion), ") }) ?? true
+        else {
             throw .store(
                 StoreError(
                     .incompatible,
@@ -86,6 +88,8 @@ final class StateStore: Sendable {
                 let batch = WriteBatch(database)
                 try batch.put(StateStore.meta, key: StateStore.identityKey, value: expected)
                 try database.write(batch)
+                // So that whoever looks at it after a crash knows what it is.
+                try database.flush()
             }
             return
         }

@@ -202,7 +202,8 @@ final class StorePool: Sendable {
 
     /// A store that was left may still be closing.
     private func whenUnlocked(_ body: () throws(StreamError) -> StateStore) throws(StreamError) -> StateStore {
-        let deadline = monotonicSeconds() + 5
+        // It flushes, which takes as long as the disk.
+        let deadline = monotonicSeconds() + 15
         while true {
             do {
                 return try body()
@@ -258,11 +259,14 @@ final class StorePool: Sendable {
     /// Closes stores whose tasks left long ago.
     func closeIdle() { close { $0.map { monotonicSeconds() - $0 > gracePeriod } ?? false } }
 
-    /// Makes durable what the open stores hold, so that a start after a crash has little to restore. A store that cannot be flushed tells its
-    /// stream thread so with the next write.
-    func flush() {
-        let open = entries.withLock { $0.entries.values.compactMap(\.store) }
-        for store in open { try? store.flush() }
+    /// Makes durable what the open stores hold, so that a start after a crash has little to restore. One may be closed meanwhile.
+    func flush(unless isStopping: () -> Bool) {
+        let open = entries.withLock { $0.entries.compactMapValues(\.store) }
+        for (task, store) in open where !isStopping() {
+            do throws(StreamError) { try store.flush() } catch {
+                logger.debug("\(task): cannot flush its store: \(error)")
+            }
+        }
     }
 
     func closeAll() { close { _ in true } }
@@ -272,7 +276,10 @@ final class StorePool: Sendable {
             let due = entries.entries.filter { isDue($0.value.releasedAt) }
             return due.keys.compactMap { entries.remove($0) }
         }
-        for store in closing { store.database.close(waitingForReaders: .seconds(1)) }
+        // Each flushes, which takes as long as the disk.
+        DispatchQueue.concurrentPerform(iterations: closing.count) {
+            closing[$0].database.close(waitingForReaders: .seconds(1))
+        }
     }
 }
 

@@ -37,12 +37,17 @@ final class StreamThread {
     var phases = ThreadPhases()
     private var lastPunctuation = 0.0
     private var lastCatchUp = 0.0
+    private var lastFetch = 0.0
     var lookup: OffsetLookup
 
     private static let punctuationInterval = 0.1
     /// Between two questions of what the tasks wait for that are not caught up.
     private static let catchUpInterval = 0.5
     private static let maxPollRecords = 2_000
+    /// Records in the consumer's queue: with fewer, more have to be on their way.
+    private static let shortQueue = StreamSettings.queuedRecords / 2
+    /// Between two wakes of who fetches them.
+    private static let fetchInterval = 0.01
     private static let shortestRetryDelay = 0.25
     static let longestRetryDelay = 10.0
 
@@ -174,6 +179,7 @@ final class StreamThread {
             guard let event else {
                 commitPace.isIdle = true
                 collector?.sendHeld()
+                fetchInTime()
                 return
             }
             wait = .zero
@@ -182,8 +188,26 @@ final class StreamThread {
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)
             case .error(let error): try consumerFailed(error)
             }
-            if count % 64 == 0 && isCommitDue { return }
+            if count % 64 == 0 {
+                fetchInTime()
+                if isCommitDue { return }
+            }
         }
+    }
+
+    /// Has the library go on fetching before it has run out of records, where there are more.
+    private func fetchInTime() {
+        guard consumer.queuedCount < StreamThread.shortQueue,
+            monotonicSeconds() - lastFetch >= StreamThread.fetchInterval
+        else { return }
+        lastFetch = monotonicSeconds()
+        let behind = tasks.values.filter { task in
+            guard task.state == .running, let position = task.position,
+                let end = consumer.knownEnd(of: task.id.topicPartition)
+            else { return false }
+            return position < end - 1
+        }
+        consumer.resumeFetching(behind.map(\.id.topicPartition))
     }
 
     private func consumerFailed(_ error: KafkaError) throws(StreamError) {

@@ -61,6 +61,34 @@ struct ConsumerTests {
         }
     }
 
+    @Test("Having more fetched would lose or repeat records")
+    func resumesFetching() throws {
+        let producer = try Producer(["bootstrap.servers": broker.bootstrapServers])
+        let topic = try producer.topic("input")
+        for index in 0..<4_000 { try producer.produce(to: topic, partition: Int32(index % 2), text: "\(index)") }
+        try producer.flush(timeout: .seconds(30))
+        let consumer = try consumer(["queued.min.messages": "20", "max.partition.fetch.bytes": "1000"])
+        try consumer.assign([partition: 10, other: 0])
+        var records: [ReceivedRecord] = []
+        var ends: [TopicPartition: Int64] = [:]
+        var waiting = 0
+        let ended = try eventually(
+            { ends.count == 2 },
+            polling: {
+                try consumer.poll(into: &records, ends: &ends)
+                waiting = max(waiting, consumer.queuedCount)
+                if consumer.queuedCount < 10 { consumer.resumeFetching([partition, other]) }
+            }
+        )
+        #expect(ended)
+        #expect(waiting > 0)
+        #expect(records.filter { $0.partition == 0 }.map(\.text) == stride(from: 0, to: 4_000, by: 2).map(String.init))
+        #expect(records.filter { $0.partition == 1 }.map(\.text) == stride(from: 1, to: 4_000, by: 2).map(String.init))
+        consumer.close()
+        #expect(consumer.queuedCount == 0)
+        consumer.resumeFetching([partition])
+    }
+
     @Test("A restarted worker would read from the wrong place")
     func committedOffsetsAreKept() throws {
         let writer = try consumer(group: "kept")

@@ -154,7 +154,6 @@ struct DatabaseTests {
         let statistics = try database.statistics()
         #expect(statistics.keysWritten == 1)
         #expect(statistics.keysRead == 10)
-        #expect(statistics.walBytes > 1_000)
         #expect(statistics.flushBytesWritten > 0)
         #expect(statistics.blockCacheHits > 0)
         #expect(try database.property(data, "rocksdb.estimate-num-keys") == 1)

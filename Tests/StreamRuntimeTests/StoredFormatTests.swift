@@ -71,6 +71,31 @@ import Testing
         #expect(try text("identity") == StoredFormatTests.identityText)
     }
 
+    @Test("after a crash a store knows what it is, and stands where it was flushed last")
+    func crash() throws {
+        let copy = "\(path)-copy"
+        defer { for path in [path, copy] { try? FileManager.default.removeItem(atPath: path) } }
+        let store = try StateStore(path: path, state: state, identity: identity, memory: memory)
+        defer { store.database.close() }
+        for (offset, isFlushed) in [(0, false), (41, true), (42, false)] as [(Int64, Bool)] {
+            let batch = WriteBatch(store.database)
+            if offset > 0 { try store.write(batch, changelogOffset: offset) }
+            if isFlushed { try store.flush() }
+            // What a killed process leaves behind.
+            try FileManager.default.copyItem(atPath: path, toPath: copy)
+            let found = try StateStore.openOffline(path: copy, state: state, memory: memory)
+            #expect(
+                try found.value(StoredFormatTests.meta, forKey: Array("identity".utf8))
+                    == Array(StoredFormatTests.identityText.utf8)
+            )
+            found.close()
+            let reopened = try StateStore(path: copy, state: state, identity: identity, memory: memory)
+            #expect(try reopened.changelogOffset() == min(offset, 41))
+            reopened.database.close()
+            try FileManager.default.removeItem(atPath: copy)
+        }
+    }
+
     @Test(
         "the name that a state directory works under is kept: else what a crashed worker left open would hold everyone up"
     )

@@ -38,7 +38,6 @@ typedef struct {
     uint64_t keys_written;
     uint64_t bytes_read;
     uint64_t bytes_written;
-    uint64_t wal_bytes;
     uint64_t flush_bytes_written;
     uint64_t compaction_bytes_read;
     uint64_t compaction_bytes_written;
