@@ -89,7 +89,7 @@ extension StreamSettings {
     ///
     /// - Parameter instance: what it tells the group of itself; nil: nothing.
     func groupConfiguration(thread: Int, of instance: StreamInstance? = nil) -> ClientConfiguration {
-        let tuning: ClientConfiguration = [
+        var tuning: ClientConfiguration = [
             "heartbeat.interval.ms": "\(max(sessionTimeout.milliseconds / 10, 1))",
             // The further apart partitions are read, the further apart are a payload's messages, and the more often it is read and written.
             // So little is read ahead, and of each partition little at once. A producer's batch that is larger than that comes alone in its
@@ -99,6 +99,8 @@ extension StreamSettings {
             "queued.max.messages.kbytes": "65536",
             "fetch.wait.max.ms": "100",
         ]
+        // The same setting has two names.
+        if client["fetch.message.max.bytes"] != nil { tuning["max.partition.fetch.bytes"] = nil }
         var values = [
             "group.id": applicationID,
             "session.timeout.ms": "\(sessionTimeout.milliseconds)",

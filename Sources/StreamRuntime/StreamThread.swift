@@ -37,7 +37,10 @@ final class StreamThread {
     var phases = ThreadPhases()
     private var lastPunctuation = 0.0
     private var lastCatchUp = 0.0
-    private var lastFetch = 0.0
+    /// When it last looked whether who fetches has to be woken, monotonic seconds, and when it looks again. And whether records came since.
+    private var lastFetchLook = 0.0
+    private var fetchLookPause = shortestFetchLookPause
+    private var hasReadSinceLook = false
     var lookup: OffsetLookup
 
     private static let punctuationInterval = 0.1
@@ -46,8 +49,9 @@ final class StreamThread {
     private static let maxPollRecords = 2_000
     /// Records in the consumer's queue: with fewer, more have to be on their way.
     private static let shortQueue = StreamSettings.queuedRecords / 2
-    /// Between two wakes of who fetches them.
-    private static let fetchInterval = 0.01
+    /// Seconds. The longer one where waking brings nothing, because a transaction is open, say.
+    private static let shortestFetchLookPause = 0.01
+    private static let longestFetchLookPause = 1.0
     private static let shortestRetryDelay = 0.25
     static let longestRetryDelay = 10.0
 
@@ -184,7 +188,9 @@ final class StreamThread {
             }
             wait = .zero
             switch consume event {
-            case .record(let record): try process(record)
+            case .record(let record):
+                hasReadSinceLook = true
+                try process(record)
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)
             case .error(let error): try consumerFailed(error)
             }
@@ -198,15 +204,21 @@ final class StreamThread {
     /// Has the library go on fetching before it has run out of records, where there are more.
     private func fetchInTime() {
         guard consumer.queuedCount < StreamThread.shortQueue,
-            monotonicSeconds() - lastFetch >= StreamThread.fetchInterval
+            monotonicSeconds() - lastFetchLook >= fetchLookPause
         else { return }
-        lastFetch = monotonicSeconds()
+        lastFetchLook = monotonicSeconds()
         let behind = tasks.values.filter { task in
             guard task.state == .running, let position = task.position,
                 let end = consumer.knownEnd(of: task.id.topicPartition)
             else { return false }
+            // The last offset may be the marker of a transaction.
             return position < end - 1
         }
+        let isInVain = !behind.isEmpty && !hasReadSinceLook
+        fetchLookPause =
+            isInVain
+            ? min(fetchLookPause * 2, StreamThread.longestFetchLookPause) : StreamThread.shortestFetchLookPause
+        hasReadSinceLook = false
         consumer.resumeFetching(behind.map(\.id.topicPartition))
     }
 

@@ -296,7 +296,7 @@ public:
 
     Producer(const Options &options, bool transactional) : is_transactional(transactional) {
         Settings settings = {{"bootstrap.servers", options.bootstrap}, {"enable.idempotence", "true"}, {"compression.codec", "lz4"},
-            {"linger.ms", std::to_string(options.linger_ms)}, {"queue.buffering.max.messages", "1000000"},
+            {"linger.ms", std::to_string(options.linger_ms)}, {"batch.size", "262144"}, {"queue.buffering.max.messages", "1000000"},
             {"partitioner", "murmur2_random"}, {"delivery.report.only.error", "true"}, {"socket.nagle.disable", "true"}};
         if (transactional) settings.push_back({"transactional.id", options.application + "-0"});
         handle = client(RD_KAFKA_PRODUCER, settings);
@@ -354,6 +354,7 @@ static rocksdb::DB *database(const string &directory) {
 
 class Floor {
     static constexpr size_t cached_at_most = 100000;
+    static constexpr size_t queued = 10000;
 
     struct Cached {
         State state;
@@ -370,6 +371,7 @@ class Floor {
     std::vector<std::pair<const string, Cached> *> dirty;
     std::vector<int64_t> input_next, repartition_next; // by partition: the offset to commit, -1 where nothing came
     string key, encoded;
+    Clock::time_point woken;
 
 public:
     explicit Floor(const Options &given)
@@ -379,7 +381,7 @@ public:
         outcomes = telling.topic(options.outcomes);
         consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options.bootstrap}, {"group.id", options.application},
             {"enable.auto.commit", "false"}, {"auto.offset.reset", "earliest"}, {"isolation.level", "read_committed"},
-            {"queued.min.messages", "1000000"}, {"queued.max.messages.kbytes", "65536"}, {"fetch.wait.max.ms", std::to_string(options.fetch_wait_ms)},
+            {"queued.min.messages", std::to_string(queued)}, {"max.partition.fetch.bytes", "262144"}, {"queued.max.messages.kbytes", "65536"}, {"fetch.wait.max.ms", std::to_string(options.fetch_wait_ms)},
             {"fetch.min.bytes", std::to_string(options.fetch_min_bytes)}, {"socket.nagle.disable", "true"}});
         rd_kafka_poll_set_consumer(consumer);
         rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(2);
@@ -402,6 +404,7 @@ public:
                 take(*batch[i]);
                 rd_kafka_message_destroy(batch[i]);
             }
+            fetch_in_time(queue);
             rd_kafka_poll(forwarding.handle, 0);
             rd_kafka_poll(telling.handle, 0);
             if (Clock::now() - committed >= std::chrono::milliseconds(options.commit_ms)) {
@@ -415,6 +418,18 @@ public:
     }
 
 private:
+    // As the tracker does it: docs/architecture.md, "Reading under backlog".
+    void fetch_in_time(rd_kafka_queue_t *queue) {
+        const auto now = Clock::now();
+        if (rd_kafka_queue_length(queue) >= queued / 2 || now - woken < std::chrono::milliseconds(10)) return;
+        woken = now;
+        rd_kafka_topic_partition_list_t *assigned;
+        if (rd_kafka_assignment(consumer, &assigned)) return;
+        for (int i = 0; i < assigned->cnt; i++) assigned->elems[i].offset = RD_KAFKA_OFFSET_END;
+        if (assigned->cnt) rd_kafka_offsets_for_times(consumer, assigned, 0);
+        rd_kafka_topic_partition_list_destroy(assigned);
+    }
+
     void take(const rd_kafka_message_t &record) {
         const Message message = reader.read(record);
         const bool is_input = options.input == rd_kafka_topic_name(record.rkt);
