@@ -66,10 +66,8 @@ final class RecordCollector {
         self.heartbeat = heartbeat
         self.shouldStop = shouldStop
         deliveries = Deliveries()
-        // `linger.ms` is for a backlog, where it makes full batches of what goes to the repartition topic. With less to do `sendHeld` comes before
-        // it, and a commit flushes.
         let tuning: ClientConfiguration = [
-            "queue.buffering.max.kbytes": "65536", "linger.ms": "50", "batch.size": "\(StreamSettings.fetchBytes)",
+            "queue.buffering.max.kbytes": "65536", "batch.size": "\(StreamSettings.fetchBytes)",
         ]
         // Reports of success tell the changelog's offsets, and wake who waits in a flush: it would look only every 10 ms.
         let common = tuning.merging(settings.client).merging([
@@ -77,7 +75,12 @@ final class RecordCollector {
         ])
         // Nothing that was accepted may time out while a broker is away: no record expires (0 means for ever).
         let lasting = common.merging(["message.timeout.ms": "0"])
-        repartition = try Producer(lasting, events: events, delivery: deliveries)
+        // For a backlog, where it makes full batches; with less to do `sendHeld` comes before it, and a commit flushes.
+        repartition = try Producer(
+            ClientConfiguration(["linger.ms": "50"]).merging(lasting),
+            events: events,
+            delivery: deliveries
+        )
         var outputConfiguration = lasting
         if let id = settings.transactionalID {
             let timeout = "\(Int(settings.transactionTimeout * 1_000))"
