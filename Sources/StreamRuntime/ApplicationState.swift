@@ -83,9 +83,7 @@ extension StreamSettings {
     /// Records of all partitions together that a stream thread's consumer has waiting before it stops fetching.
     static let queuedRecords = 10_000
     /// That it takes of one partition at once, as they are stored.
-    static let fetchBytes = 512 << 10
-    /// Of a batch to the repartition topic at most, before it is compressed.
-    static let batchBytes = 256 << 10
+    static let fetchBytes = 256 << 10
 
     /// The consumer of a stream thread.
     ///
@@ -95,7 +93,7 @@ extension StreamSettings {
             "heartbeat.interval.ms": "\(max(sessionTimeout.milliseconds / 10, 1))",
             // The further apart partitions are read, the further apart are a payload's messages, and the more often it is read and written.
             // So little is read ahead, and of each partition little at once. A producer's batch that is larger than that comes alone in its
-            // fetch, and one partition may be read to its end before the next: four times the CPU.
+            // fetch; `RecordCollector` sends none to the repartition topic.
             "queued.min.messages": "\(StreamSettings.queuedRecords)",
             "max.partition.fetch.bytes": "\(StreamSettings.fetchBytes)",
             "queued.max.messages.kbytes": "65536",

@@ -12,7 +12,7 @@ struct CommitPace {
     private let longest: Double
     private var lastCommit = monotonicSeconds()
     private var lastDuration = 0.0
-    /// The consumer had nothing when it was last asked.
+    /// The consumer had nothing when it was last asked, and nothing is known to come.
     var isIdle = false
 
     init(longest: Double) { self.longest = longest }

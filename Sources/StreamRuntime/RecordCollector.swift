@@ -67,7 +67,7 @@ final class RecordCollector {
         self.shouldStop = shouldStop
         deliveries = Deliveries()
         let tuning: ClientConfiguration = [
-            "queue.buffering.max.kbytes": "65536", "batch.size": "\(StreamSettings.batchBytes)",
+            "queue.buffering.max.kbytes": "65536", "batch.size": "\(StreamSettings.fetchBytes)",
         ]
         // Reports of success tell the changelog's offsets, and wake who waits in a flush: it would look only every 10 ms.
         let common = tuning.merging(settings.client).merging([

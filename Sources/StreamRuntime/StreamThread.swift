@@ -41,6 +41,8 @@ final class StreamThread {
     private var lastFetchLook = 0.0
     private var fetchLookPause = shortestFetchLookPause
     private var hasReadSinceLook = false
+    /// It knows of records that have not come yet, and they do come.
+    private var isBehind = false
     var lookup: OffsetLookup
 
     private static let punctuationInterval = 0.1
@@ -52,6 +54,8 @@ final class StreamThread {
     /// Seconds. The longer one where waking brings nothing, because a transaction is open, say.
     private static let shortestFetchLookPause = 0.01
     private static let longestFetchLookPause = 1.0
+    /// With this, nothing has come for a tenth of a second.
+    private static let vainFetchLookPause = 0.08
     private static let shortestRetryDelay = 0.25
     static let longestRetryDelay = 10.0
 
@@ -181,9 +185,10 @@ final class StreamThread {
             let event = consumer.poll(timeout: wait)
             if count == 1 { phases.spent(on: .wait) }
             guard let event else {
-                commitPace.isIdle = true
                 collector?.sendHeld()
                 fetchInTime()
+                // Who only waits for what is being fetched has a backlog.
+                commitPace.isIdle = !isBehind
                 return
             }
             wait = .zero
@@ -218,6 +223,7 @@ final class StreamThread {
         fetchLookPause =
             isInVain
             ? min(fetchLookPause * 2, StreamThread.longestFetchLookPause) : StreamThread.shortestFetchLookPause
+        isBehind = !behind.isEmpty && fetchLookPause < StreamThread.vainFetchLookPause
         hasReadSinceLook = false
         consumer.resumeFetching(behind.map(\.id.topicPartition))
     }

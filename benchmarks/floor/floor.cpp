@@ -381,7 +381,7 @@ public:
         outcomes = telling.topic(options.outcomes);
         consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options.bootstrap}, {"group.id", options.application},
             {"enable.auto.commit", "false"}, {"auto.offset.reset", "earliest"}, {"isolation.level", "read_committed"},
-            {"queued.min.messages", std::to_string(queued)}, {"max.partition.fetch.bytes", "524288"}, {"queued.max.messages.kbytes", "65536"}, {"fetch.wait.max.ms", std::to_string(options.fetch_wait_ms)},
+            {"queued.min.messages", std::to_string(queued)}, {"max.partition.fetch.bytes", "262144"}, {"queued.max.messages.kbytes", "65536"}, {"fetch.wait.max.ms", std::to_string(options.fetch_wait_ms)},
             {"fetch.min.bytes", std::to_string(options.fetch_min_bytes)}, {"socket.nagle.disable", "true"}});
         rd_kafka_poll_set_consumer(consumer);
         rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(2);
