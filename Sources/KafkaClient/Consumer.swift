@@ -79,8 +79,8 @@ public final class Consumer {
     public func close(timeout: Duration = .seconds(5), waits: Bool = true) {
         precondition(!callbacks.isRebalancing, "a rebalance listener must not close its consumer")
         guard let client = client.pointer else { return }
-        if let queue { rd_kafka_queue_destroy(queue) }
         leaveGroup(client, timeout: timeout)
+        if let queue { rd_kafka_queue_destroy(queue) }
         callbacks.listener = nil
         if freeingWouldAbort {
             self.client.abandon()

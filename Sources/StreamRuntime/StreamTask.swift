@@ -26,6 +26,10 @@ final class StreamTask {
     var catchUp: CatchUp?
     /// The next offset to process: nil before the first record or the partition's end was seen.
     var position: Int64?
+    /// All that could be read of the partition was read.
+    var isAtEnd = false
+    /// When it was last looked whether records are fetched in time.
+    var positionAtFetchLook: Int64?
     /// The group's committed offset.
     var committed: Int64?
     /// Records of its topic, as Kafka Streams' `process-total`.

@@ -66,6 +66,7 @@ extension StreamThread {
         for task in created {
             task.committed = offsets[task.id.topicPartition]
             task.position = task.committed
+            task.isAtEnd = false
             guard let state = task.source.state, let changelog = task.changelog else {
                 try start(task)
                 continue

@@ -37,12 +37,12 @@ final class StreamThread {
     var phases = ThreadPhases()
     private var lastPunctuation = 0.0
     private var lastCatchUp = 0.0
-    /// When it last looked whether who fetches has to be woken, monotonic seconds, and when it looks again. And whether records came since.
+    /// When who fetches was last looked after, monotonic seconds, and the time until the next look.
     private var lastFetchLook = 0.0
     private var fetchLookPause = shortestFetchLookPause
-    private var hasReadSinceLook = false
-    /// It knows of records that have not come yet, and they do come.
+    /// It has read all that had come, and knows of records that are on their way. As it was at `lastEndLook`.
     private var isBehind = false
+    private var lastEndLook = 0.0
     var lookup: OffsetLookup
 
     private static let punctuationInterval = 0.1
@@ -51,11 +51,12 @@ final class StreamThread {
     private static let maxPollRecords = 2_000
     /// Records in the consumer's queue: with fewer, more have to be on their way.
     private static let shortQueue = StreamSettings.queuedRecords / 2
-    /// Seconds. The longer one where waking brings nothing, because a transaction is open, say.
+    /// Seconds. The longer one where waking brings nothing, because a broker is away, say.
     private static let shortestFetchLookPause = 0.01
     private static let longestFetchLookPause = 1.0
-    /// With this, nothing has come for a tenth of a second.
+    /// With this, nothing has come of what is missing for a tenth of a second, about.
     private static let vainFetchLookPause = 0.08
+    private static let endLookPause = 0.01
     private static let shortestRetryDelay = 0.25
     static let longestRetryDelay = 10.0
 
@@ -177,6 +178,7 @@ final class StreamThread {
         let untilCommit = commitPace.secondsLeft(hasUncommitted: hasUncommitted)
         let untilSent = collector?.secondsUntilHeldIsDue ?? .infinity
         var wait = Duration.seconds(max(min(StreamThread.punctuationInterval, untilCommit, untilSent), 0))
+        if isBehind { wait = min(wait, .seconds(StreamThread.endLookPause)) }
         if !restorer.isIdle { wait = .zero }
         // Nothing can be committed meanwhile, however overdue it is.
         if collector == nil { wait = .seconds(StreamThread.punctuationInterval) }
@@ -188,14 +190,13 @@ final class StreamThread {
                 collector?.sendHeld()
                 fetchInTime()
                 // Who only waits for what is being fetched has a backlog.
+                lookWhetherBehind()
                 commitPace.isIdle = !isBehind
                 return
             }
             wait = .zero
             switch consume event {
-            case .record(let record):
-                hasReadSinceLook = true
-                try process(record)
+            case .record(let record): try process(record)
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)
             case .error(let error): try consumerFailed(error)
             }
@@ -212,20 +213,30 @@ final class StreamThread {
             monotonicSeconds() - lastFetchLook >= fetchLookPause
         else { return }
         lastFetchLook = monotonicSeconds()
-        let behind = tasks.values.filter { task in
-            guard task.state == .running, let position = task.position,
-                let end = consumer.knownEnd(of: task.id.topicPartition)
-            else { return false }
-            // The last offset may be the marker of a transaction.
-            return position < end - 1
-        }
-        let isInVain = !behind.isEmpty && !hasReadSinceLook
+        let behind = tasksBehind
+        let isInVain = !behind.isEmpty && behind.allSatisfy { $0.position == $0.positionAtFetchLook }
         fetchLookPause =
             isInVain
             ? min(fetchLookPause * 2, StreamThread.longestFetchLookPause) : StreamThread.shortestFetchLookPause
-        isBehind = !behind.isEmpty && fetchLookPause < StreamThread.vainFetchLookPause
-        hasReadSinceLook = false
+        for task in behind { task.positionAtFetchLook = task.position }
         consumer.resumeFetching(behind.map(\.id.topicPartition))
+    }
+
+    /// After all that had come was read; not each time, for it costs as much as some messages.
+    private func lookWhetherBehind() {
+        guard monotonicSeconds() - lastEndLook >= StreamThread.endLookPause else { return }
+        lastEndLook = monotonicSeconds()
+        isBehind = fetchLookPause < StreamThread.vainFetchLookPause && !tasksBehind.isEmpty
+    }
+
+    private var tasksBehind: [StreamTask] {
+        tasks.values.filter { task in
+            // At its end a partition may have an open transaction, or markers of ended ones.
+            guard task.state == .running, !task.isAtEnd, let position = task.position,
+                let end = consumer.knownEnd(of: task.id.topicPartition)
+            else { return false }
+            return position < end - 1
+        }
     }
 
     private func consumerFailed(_ error: KafkaError) throws(StreamError) {
@@ -240,6 +251,7 @@ final class StreamThread {
         if let position = task.position, record.offset < position { return }
         try processor.process(record)
         task.position = record.offset + 1
+        task.isAtEnd = false
         task.unpublishedCount += 1
     }
 
@@ -264,6 +276,7 @@ final class StreamThread {
         guard let task = tasks[TaskID(topic: partition.topic, partition: partition.partition)], task.state == .running
         else { return }
         task.position = max(task.position ?? 0, offset)
+        task.isAtEnd = true
     }
 
     // MARK: Time
