@@ -35,8 +35,8 @@ public struct DeliveryReport: ~Copyable {
     public var valueSize: Int { message.pointee.len }
 }
 
-/// Hears what became of the records that `produce` took, of each once, but for successes that it does not want to hear of. Called inside the producer's `poll`, `flush`,
-/// `commitTransaction`, `abortTransaction` and `close`, on the thread that called them.
+/// Hears what became of the records that `produce` took, of each once, but for successes that it does not want to hear of. Called inside
+/// the producer's `poll`, `flush`, `commitTransaction`, `abortTransaction` and `close`, on the thread that called them.
 public protocol DeliveryListener: AnyObject {
     /// Whether it also wants to hear of records that were written and had no `opaque`: a call for each costs some percent of all that
     /// sending it does.

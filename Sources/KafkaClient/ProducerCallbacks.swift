@@ -17,7 +17,8 @@ final class ProducerCallbacks: ClientCallbacks {
         Self.installPolled(in: conf)
         rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
             guard let message, let opaque else { return }
-            // The `Producer` holds them for as long as its client lives: to count another reference for each record would take longer than what is done here.
+            // The `Producer` holds them for as long as its client lives: to count another reference for each record would take longer than
+            // what is done here.
             Unmanaged<ProducerCallbacks>.fromOpaque(opaque)._withUnsafeGuaranteedRef {
                 $0.delivered(DeliveryReport(message))
             }
