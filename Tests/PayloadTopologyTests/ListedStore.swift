@@ -20,7 +20,7 @@ final class ListedStore {
     let directory = FileManager.default.temporaryDirectory.path + "/listed-store-\(UUID().uuidString)"
     private let memory = StoreMemory(blockCacheBytes: 8 << 20, writeBufferBytes: 16 << 20)
     private let limits: PayloadIndex.Limits
-    /// Lists are asked for now and then, and for longer than a minute not.
+    /// Lists are asked for now and then, and for longer than ten minutes not.
     let demand: ListDemand
     private let demandSeconds: Seconds
     private var commits = 0
@@ -61,7 +61,7 @@ final class ListedStore {
         now += microseconds
         commits += 1
         if commits % 7 == 3 { demand.asked() }
-        if commits % 7 == 6 { demandSeconds.value += 100 }
+        if commits % 7 == 6 { demandSeconds.value += 1_000 }
         let batch = WriteBatch(database)
         for state in changed {
             let key = state.id.withUTF8 { Array($0) }

@@ -276,7 +276,7 @@ import SeededRandom
     }
 
     @Test(
-        "Payloads that have no entries get them when somebody asks for lists, some with each commit, and keep none back for a minute"
+        "Payloads that have no entries get them when somebody asks for lists, some with each commit"
     )
     func demand() throws {
         let store = try ListedStore(
