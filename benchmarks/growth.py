@@ -1,8 +1,8 @@
 """What the number of retained payloads does to cost, memory, disk, lookups and restore.
 
-One worker's store is filled up to one size after another with payloads of a few messages each. At every size the same number of messages is
-measured: half of them new payloads, half updates of as many payloads as the smallest size has, from all over the store. So the work is the
-same and the store is not. Then the state is deleted and rebuilt."""
+One worker's store is filled up to one size after another with payloads of a few messages each. At every size the same messages are measured:
+first whole lifecycles of new payloads, which is what a worker does all day; then late messages for as many payloads as the smallest size has,
+from all over the store, which are in no cache. So the work is the same and the store is not. Then the state is deleted and rebuilt."""
 
 from __future__ import annotations
 
@@ -32,10 +32,22 @@ from workers import running_kafka
 
 FILL_STEPS = (0, 6, 16)
 """Of the 17 messages of a lifecycle, those that a payload of the filling has."""
-UPDATE_STEPS = (2, 4, 8, 10, 12, 14)
+LATE_STEPS = (2, 4, 8, 10, 12, 14)
 QUIET_CORES = 0.05
 LOOK_SECONDS = 1
 NOBODY_ASKS = 600
+
+
+@dataclass
+class Cost:
+    """Of some messages, from the first that is sent until the worker is at rest."""
+
+    records: int
+    cpu_seconds: float
+    disk_bytes: int
+
+    def row(self) -> list[str]:
+        return [f"{self.cpu_seconds * 1e6 / self.records:.1f}", f"{self.disk_bytes / self.records:,.0f}"]
 
 
 @dataclass
@@ -43,10 +55,9 @@ class Size:
     """What one size showed; sizes in bytes, times in seconds."""
 
     payloads: int
-    records: int
-    seconds: float
-    cpu_seconds: float
-    disk_bytes: int
+    filling: Cost
+    new: Cost
+    late: Cost
     rss: int
     state_bytes: int
     lookup_seconds: float
@@ -59,9 +70,9 @@ class Size:
     def row(self) -> list[str]:
         return [
             f"{self.payloads:,}",
-            f"{self.records / self.seconds:,.0f}",
-            f"{self.cpu_seconds * 1e6 / self.records:.1f}",
-            f"{self.disk_bytes / self.records:,.0f}",
+            *self.filling.row(),
+            *self.new.row(),
+            *self.late.row(),
             f"{mebibytes(self.rss)}",
             f"{mebibytes(self.state_bytes):,}",
             f"{self.state_bytes / self.payloads:,.0f}",
@@ -76,9 +87,12 @@ class Size:
 
 HEADINGS = [
     "payloads",
-    "records/s",
+    "CPU µs/filling record",
+    "disk B/filling record",
     "CPU µs/record",
     "disk B/record",
+    "CPU µs/late record",
+    "disk B/late record",
     "RSS MiB",
     "state MiB",
     "state B/payload",
@@ -96,7 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a Kafka that is already there")
     parser.add_argument("--executable", type=Path, help="default: the newest of .build/release and .build/debug")
     parser.add_argument("--payloads", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="the sizes")
-    parser.add_argument("--messages", type=int, default=200_000, help="measured at each size")
+    parser.add_argument("--messages", type=int, default=200_000, help="of either kind, measured at each size")
     parser.add_argument("--lookups", type=int, default=2_000, help="asked at each size")
     parser.add_argument("--partitions", type=int, default=12)
     parser.add_argument("--open", type=int, default=5_000, help="payloads that are open at once in the input")
@@ -175,15 +189,16 @@ class Growth:
             for step in FILL_STEPS:
                 yield self.value(payload, step)
 
-    def mixture(self) -> Iterator[bytes]:
-        """Whole lifecycles of new payloads, and between their messages updates of payloads that were there."""
-        updated = self.ids.sample(range(len(self.payloads)), min(self.options.payloads))
-        half = self.options.messages // 2
-        new = [self.new_payload() for _ in range(half // len(self.values) + 1)]
-        order = throughput.order(len(new), self.options.open)
-        for (payload, step), number in zip(order, range(half), strict=False):
+    def lifecycles(self) -> Iterator[bytes]:
+        new = [self.new_payload() for _ in range(self.options.messages // len(self.values))]
+        for payload, step in throughput.order(len(new), self.options.open):
             yield self.value(new[payload], step)
-            yield self.value(self.ids.choice(updated), UPDATE_STEPS[number % len(UPDATE_STEPS)])
+
+    def late(self) -> Iterator[bytes]:
+        """Messages of payloads that were there, some for each."""
+        payloads = self.ids.sample(range(len(self.payloads)), min(self.options.payloads))
+        for number in range(self.options.messages):
+            yield self.value(self.ids.choice(payloads), LATE_STEPS[number % len(LATE_STEPS)])
 
     def send(self, values: Iterator[bytes]) -> int:
         producer = throughput.filler(self.broker.bootstrap)
@@ -195,28 +210,29 @@ class Growth:
         self.progress.messages += sent
         return sent
 
-    def fill(self, size: int) -> None:
-        self.send(self.filling(size))
-        self.wait_until_folded()
+    def fill(self, size: int) -> Cost:
+        cost = self.cost(self.filling(size))
         committed = self.progress.committed()
         done = [TopicPartition(*place, offset) for place, offset in committed.items() if place[0] == self.topic]
         for deleted in self.topics.admin.delete_records(done).values():
             deleted.result()
-        self.wait_until_quiet()
+        return cost
 
     # Measuring
 
-    def measure(self) -> Size:
-        started, cpu, written = time.monotonic(), self.process.cpu_seconds(), self.process.written()
-        there = len(self.payloads)
-        records = self.send(self.mixture())
+    def cost(self, values: Iterator[bytes]) -> Cost:
+        cpu, written = self.process.cpu_seconds(), self.process.written()
+        records = self.send(values)
         self.wait_until_folded()
-        seconds = time.monotonic() - started
         self.wait_until_quiet()
-        cpu, written = self.process.cpu_seconds() - cpu, self.process.written() - written
+        return Cost(records, self.process.cpu_seconds() - cpu, self.process.written() - written)
+
+    def measure(self, filling: Cost) -> Size:
+        there = len(self.payloads)
+        new, late = self.cost(self.lifecycles()), self.cost(self.late())
         rss, state = self.process.memory("VmRSS"), throughput.size_of(self.directory / "state")
         lookup, lookup_cpu = self.look_up()
-        return Size(there, records, seconds, cpu, written, rss, state, lookup, lookup_cpu)
+        return Size(there, filling, new, late, rss, state, lookup, lookup_cpu)
 
     def look_up(self) -> tuple[float, float]:
         """Median time and mean CPU of a lookup, one after another, of payloads from all over the store."""
@@ -246,8 +262,7 @@ def main() -> None:
         try:
             sizes = []
             for payloads in sorted(options.payloads):
-                growth.fill(payloads)
-                size = growth.measure()
+                size = growth.measure(growth.fill(payloads))
                 growth.rebuild(size)
                 sizes.append(size)
                 throughput.print_table(HEADINGS, [size.row() for size in sizes])

@@ -29,7 +29,7 @@ final class RestorationRuns {
                 columnFamilies: [RestorationRuns.records],
                 memory: store.memory,
                 // Each is read once, so it would not pay to merge them before.
-                options: DatabaseOptions(walEnabled: false, compacts: false)
+                options: DatabaseOptions(compacts: false)
             )
         }
     }

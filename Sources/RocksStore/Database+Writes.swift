@@ -4,24 +4,15 @@ import CRocksMemory
 extension Database {
     /// Writes the batch, all of it or nothing. The batch stays as it is: clear it to use it again.
     ///
-    /// - Parameter synced: waits until the log is on the disk, so that the batch also survives the machine's death.
-    ///   Without it, it survives that of the process, given `DatabaseOptions.walEnabled`.
-    public func write(_ batch: WriteBatch, synced: Bool = false) throws(StoreError) {
+    /// There is no write-ahead log: a crash takes all column families back to the last flush, to the same batch.
+    public func write(_ batch: WriteBatch) throws(StoreError) {
         try withOpen { open throws(StoreError) in
             if batch.database !== self {
                 throw StoreError(.invalidArgument, path: path, "a batch of another database, \(batch.database.path)")
             }
-            if synced, !open.walEnabled {
-                throw StoreError(
-                    .invalidArgument,
-                    path: path,
-                    "a synced write needs the write-ahead log; flush instead"
-                )
-            }
             let options = rocksdb_writeoptions_create()
             defer { rocksdb_writeoptions_destroy(options) }
-            rocksdb_writeoptions_set_sync(options, synced ? 1 : 0)
-            rocksdb_writeoptions_disable_WAL(options, open.walEnabled ? 0 : 1)
+            rocksdb_writeoptions_disable_WAL(options, 1)
             try open.check { rocksdb_write(open.pointer, options, batch.pointer, $0) }
         }
     }

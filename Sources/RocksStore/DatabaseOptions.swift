@@ -3,12 +3,6 @@ public struct DatabaseOptions: Hashable, Sendable {
     /// Makes the directory, the database and its column families when they are missing.
     public var createIfMissing: Bool
 
-    /// Writes go to the write-ahead log first, and so survive the death of the process.
-    ///
-    /// Without it a crash loses what was not flushed, all column families back to the same batch. It is the
-    /// database's choice and not each write's, because a crash would keep a logged write that came after a lost one.
-    public var walEnabled: Bool
-
     /// Size at which one column family's memtable is flushed; `StoreMemory` may flush it earlier.
     public var writeBufferBytes: Int
 
@@ -26,14 +20,12 @@ public struct DatabaseOptions: Hashable, Sendable {
     /// The defaults suit many small stores in one process.
     public init(
         createIfMissing: Bool = true,
-        walEnabled: Bool = true,
         writeBufferBytes: Int = 16 << 20,
         maxBackgroundJobs: Int = 2,
         maxOpenFiles: Int = 256,
         compacts: Bool = true
     ) {
         self.createIfMissing = createIfMissing
-        self.walEnabled = walEnabled
         self.writeBufferBytes = writeBufferBytes
         self.maxBackgroundJobs = maxBackgroundJobs
         self.maxOpenFiles = maxOpenFiles

@@ -9,9 +9,8 @@ final class NativeOptions {
         pointer = rocksdb_options_create()
         rocksdb_options_set_create_if_missing(pointer, options.createIfMissing ? 1 : 0)
         rocksdb_options_set_create_missing_column_families(pointer, options.createIfMissing ? 1 : 0)
-        rocksdb_options_set_wal_recovery_mode(pointer, Int32(rocksdb_point_in_time_recovery))
         // Without a log, column families that were flushed one by one would differ in age after a crash.
-        rocksdb_options_set_atomic_flush(pointer, options.walEnabled ? 0 : 1)
+        rocksdb_options_set_atomic_flush(pointer, 1)
         rocksdb_options_set_max_background_jobs(pointer, Int32(clamping: options.maxBackgroundJobs))
         rocksdb_options_set_max_open_files(pointer, Int32(clamping: options.maxOpenFiles))
         // Spreads write-back, so that a large file's last sync does not stall everything.
@@ -31,7 +30,13 @@ final class NativeOptions {
         rocksdb_options_set_arena_block_size(pointer, min(writeBufferBytes / 8, 256 << 10))
         // Batches come with their keys in order, mostly.
         crocks_memtable_expect_sorted(pointer)
+        // Many stores share the write buffers, so a flush brings a MiB or a few. RocksDB would merge four of them into a level of up to
+        // 256 MiB, in files of 64: most of a store was rewritten for each of them.
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
+        rocksdb_options_set_level0_file_num_compaction_trigger(pointer, 8)
+        rocksdb_options_set_max_bytes_for_level_base(pointer, 32 << 20)
+        rocksdb_options_set_target_file_size_base(pointer, 8 << 20)
+        rocksdb_options_set_target_file_size_multiplier(pointer, 2)
         rocksdb_options_set_disable_auto_compactions(pointer, options.compacts ? 0 : 1)
         let compression =
             switch family.compression {
@@ -49,6 +54,14 @@ final class NativeOptions {
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
         rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
         rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+        // In pieces: once those of a store are more than the cache holds, a whole file's would be read and decompressed for one key.
+        rocksdb_block_based_options_set_index_type(
+            table,
+            Int32(rocksdb_block_based_table_index_type_two_level_index_search)
+        )
+        rocksdb_block_based_options_set_partition_filters(table, 1)
+        rocksdb_block_based_options_set_metadata_block_size(table, 4 << 10)
+        rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
         if let bits = family.bloomBitsPerKey {
             rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(bits))
             // Memtables, too: a key that is new would be looked for in each. 32 KiB for one of 16 MiB.

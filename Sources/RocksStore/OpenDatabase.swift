@@ -11,7 +11,6 @@ import Synchronization
 /// that is how `Database.close()` can come while others read.
 final class OpenDatabase: @unchecked Sendable {
     let path: String
-    let walEnabled: Bool
     let pointer: OpaquePointer
     let readOptions: OpaquePointer
     private let options: NativeOptions
@@ -65,7 +64,6 @@ final class OpenDatabase: @unchecked Sendable {
         }
         guard let opened else { throw StoreError(.io, path: path, "RocksDB gave neither a database nor an error") }
         self.path = path
-        self.walEnabled = options.walEnabled
         self.pointer = opened
         self.readOptions = rocksdb_readoptions_create()
         self.options = native

@@ -24,8 +24,7 @@ final class StateStore: Sendable {
             try Database(
                 path: path,
                 columnFamilies: state.columnFamilies + [StateStore.meta],
-                memory: memory,
-                options: DatabaseOptions(walEnabled: false)
+                memory: memory
             )
         }
         try checkIdentity(identity)
@@ -34,7 +33,7 @@ final class StateStore: Sendable {
     /// Opens a store that is there, whatever its changelog is. Throws a `.store` error of the kind `incompatible` for one of another format.
     static func openOffline(path: String, state: Topology.State, memory: StoreMemory) throws(StreamError) -> Database {
         let families = state.columnFamilies + [meta]
-        let options = DatabaseOptions(createIfMissing: false, walEnabled: false)
+        let options = DatabaseOptions(createIfMissing: false)
         let database = try withStore { () throws(StoreError) in
             try Database(path: path, columnFamilies: families, memory: memory, options: options)
         }

@@ -7,36 +7,20 @@ import Testing
 struct CrashTests {
     let store = TemporaryStore()
 
-    @Test("a write that returned is there after kill -9")
-    func logSurvives() async throws {
-        try store.open().close()
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = store.path as String] in
-            let child = TemporaryStore()
-            let database = try child.open(path)
-            for number in 0..<1_000 { try database.put(TemporaryStore.data, "\(number)", "written") }
-            kill(getpid(), SIGKILL)
-        }
-        let database = try store.open()
-        #expect(try database.keys(TemporaryStore.data).count == 1_000)
-    }
-
-    @Test(
-        "after kill -9 all column families are at the same batch, and at none before the last flush",
-        arguments: [true, false]
-    )
-    func familiesAgree(walEnabled: Bool) async throws {
+    @Test("after kill -9 all column families are at the same batch, and at none before the last flush")
+    func familiesAgree() async throws {
         for round in 0..<5 {
             await #expect(processExitsWith: .signal(SIGKILL)) {
-                [path = store.path as String, walEnabled = walEnabled as Bool, round = round as Int] in
+                [path = store.path as String, round = round as Int] in
                 let child = TemporaryStore()
-                let database = try child.open(path, options: DatabaseOptions(walEnabled: walEnabled))
+                let database = try child.open(path)
                 let first = try Int(database.get(TemporaryStore.data, "count") ?? "0") ?? 0
                 Thread.detachNewThread { try? CrashTests.write(database, from: first) }
                 // Killed at no particular moment: in a write, in a flush, or between them.
                 while try Int(database.get(TemporaryStore.index, "count") ?? "0") ?? 0 < first + 300 + round * 37 {}
                 kill(getpid(), SIGKILL)
             }
-            let database = try store.open(options: DatabaseOptions(walEnabled: walEnabled))
+            let database = try store.open()
             let count = try #require(try Int(database.get(TemporaryStore.data, "count") ?? ""))
             #expect(try database.get(TemporaryStore.index, "count") == "\(count)")
             let flushed = try Int(String(contentsOfFile: store.path + "/flushed", encoding: .utf8)) ?? 0

@@ -19,14 +19,6 @@ struct DatabaseTests {
         #expect(try second.get(data, "b") == nil)
     }
 
-    @Test("a store without a log keeps its writes over an orderly close")
-    func reopenWithoutLog() throws {
-        let first = try store.open(options: DatabaseOptions(walEnabled: false))
-        try first.put(data, "a", "1")
-        #expect(first.close())
-        #expect(try store.open().get(data, "a") == "1")
-    }
-
     @Test("a batch writes all its changes, counts them, and starts anew after clear")
     func batch() throws {
         let database = try store.open()
@@ -37,7 +29,7 @@ struct DatabaseTests {
         try batch.delete(data, key: [1])
         #expect(batch.count == 3)
         #expect(batch.byteCount > 6)
-        try database.write(batch, synced: true)
+        try database.write(batch)
         #expect(try database.value(data, forKey: [1]) == nil)
         #expect(try database.value(index, forKey: [2]) == [20])
 
@@ -113,9 +105,9 @@ struct DatabaseTests {
         #expect(try database.keys(data) == ["a", "b"])
     }
 
-    @Test("a checkpoint opens as a database and no longer changes", arguments: [true, false])
-    func checkpoint(walEnabled: Bool) throws {
-        let database = try store.open(options: DatabaseOptions(walEnabled: walEnabled))
+    @Test("a checkpoint opens as a database and no longer changes")
+    func checkpoint() throws {
+        let database = try store.open()
         try database.put(data, "a", "1")
         let path = store.directory + "/checkpoint"
         try database.checkpoint(at: path)

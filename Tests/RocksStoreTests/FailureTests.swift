@@ -116,7 +116,7 @@ struct FailureTests {
     }
 
     @Test(
-        "a disk that takes no more is an error of the write; reads, close and the next open go on, and nothing is lost"
+        "a disk that takes no more is an error of the flush; reads, close and the next open go on, and nothing flushed is lost"
     )
     func fullDisk() async throws {
         try store.open().close()
@@ -131,10 +131,12 @@ struct FailureTests {
             let data = TemporaryStore.data
             let database = try child.open(path)
             try database.put(data, "before", "1")
+            try database.flush()
             limitFiles(to: 0)
             for _ in 0..<3 {
-                #expect(#expect(throws: StoreError.self) { try database.put(data, "during", "1") }?.kind == .io)
-                #expect(throws: StoreError.self) { try database.flush() }
+                // Until the first flush there is room in memory.
+                _ = try? database.put(data, "during", "1")
+                #expect(#expect(throws: StoreError.self) { try database.flush() }?.kind == .io)
             }
             #expect(try database.get(data, "before") == "1")
             #expect(database.close())
@@ -156,7 +158,6 @@ struct FailureTests {
     func wrongCalls() throws {
         let database = try store.open()
         let other = try store.open(store.directory + "/other")
-        let unlogged = try store.open(store.directory + "/unlogged", options: DatabaseOptions(walEnabled: false))
         expectError(.invalidArgument, naming: "unknown") { _ = try database.get(ColumnFamily("unknown"), "a") }
         expectError(.invalidArgument, naming: "/other") { try database.write(WriteBatch(other)) }
         expectError(.invalidArgument, naming: "/other") {
@@ -165,7 +166,6 @@ struct FailureTests {
         expectError(.invalidArgument, naming: "/other") {
             _ = try database.makeIterator(data, snapshot: other.snapshot())
         }
-        expectError(.invalidArgument, naming: "log") { try unlogged.write(WriteBatch(unlogged), synced: true) }
         expectError(.invalidArgument, naming: "distinct") { _ = try store.open(families: [data, data]) }
         expectError(.invalidArgument, naming: "not a path") { try database.checkpoint(at: "") }
     }

@@ -37,6 +37,29 @@ struct MemoryTests {
         #expect(memory.pinnedBytes <= memory.usedBytes)
     }
 
+    @Test("a read takes a few small blocks into memory, not the index and the filter of a whole file")
+    func smallReads() throws {
+        let memory = StoreMemory(blockCacheBytes: 32 << 20, writeBufferBytes: 32 << 20)
+        let data = ColumnFamily("data", compression: .none, blockBytes: 4 << 10)
+        let key = { (number: Int) in Array("\(number)".utf8) }
+        let value = [UInt8](repeating: 7, count: 250)
+        var database = try Database(path: store.path, columnFamilies: [data], memory: memory)
+        for start in stride(from: 0, to: 50_000, by: 1_000) {
+            let batch = WriteBatch(database)
+            for number in start..<start + 1_000 { try batch.put(data, key: key(number), value: value) }
+            try database.write(batch)
+        }
+        try database.flush()
+        try database.compact(data)
+        #expect(database.close())
+        database = try Database(path: store.path, columnFamilies: [data], memory: memory)
+
+        let before = memory.usedBytes
+        #expect(try database.value(data, forKey: key(31_415)) == value)
+        // One each of data, index and filter; those of a file have 100 KiB.
+        #expect(memory.usedBytes - before < 32 << 10)
+    }
+
     /// Whether it becomes true within a minute.
     private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
         let deadline = ContinuousClock.now + .seconds(60)

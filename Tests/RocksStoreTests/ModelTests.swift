@@ -8,10 +8,10 @@ struct ModelTests {
     let store = TemporaryStore()
     private let families = [TemporaryStore.data, TemporaryStore.index]
 
-    @Test("the store answers as a sorted dictionary would", arguments: [1, 2, 3, 4, 5, 6] as [UInt64], [true, false])
-    func agrees(seed: UInt64, walEnabled: Bool) throws {
+    @Test("the store answers as a sorted dictionary would", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func agrees(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        let options = DatabaseOptions(walEnabled: walEnabled, writeBufferBytes: 64 << 10)
+        let options = DatabaseOptions(writeBufferBytes: 64 << 10)
         var database = try store.open(options: options)
         var models: [ColumnFamily: [[UInt8]: [UInt8]]] = [TemporaryStore.data: [:], TemporaryStore.index: [:]]
         var pinned: (snapshot: Snapshot, models: [ColumnFamily: [[UInt8]: [UInt8]]])?

@@ -88,7 +88,7 @@ struct TableFileTests {
 
     @Test("a database that does not compact keeps its files, and the last of them wins")
     func notCompacting() throws {
-        let database = try store.open(options: DatabaseOptions(walEnabled: false, compacts: false))
+        let database = try store.open(options: DatabaseOptions(compacts: false))
         for number in 0..<20 {
             try write([("1", "\(number)"), ("k\(number)", "")], database, data, to: "\(store.directory)/a.sst")
             try database.ingest(["\(store.directory)/a.sst"], into: data)
