@@ -31,9 +31,8 @@ final class NativeOptions {
         // Batches come with their keys in order, mostly.
         crocks_memtable_expect_sorted(pointer)
         // Many stores share the write buffers, so a flush brings a MiB or a few. RocksDB would merge four of them into a level of up to
-        // 256 MiB, in files of 64: most of a store was rewritten for each of them.
+        // 256 MiB, in files of 64: most of a store was rewritten each time.
         rocksdb_options_set_level_compaction_dynamic_level_bytes(pointer, 1)
-        rocksdb_options_set_level0_file_num_compaction_trigger(pointer, 8)
         rocksdb_options_set_max_bytes_for_level_base(pointer, 32 << 20)
         rocksdb_options_set_target_file_size_base(pointer, 8 << 20)
         rocksdb_options_set_target_file_size_multiplier(pointer, 2)
@@ -67,6 +66,8 @@ final class NativeOptions {
             // Memtables, too: a key that is new would be looked for in each. 32 KiB for one of 16 MiB.
             rocksdb_options_set_memtable_prefix_bloom_size_ratio(pointer, 0.002)
             rocksdb_options_set_memtable_whole_key_filtering(pointer, 1)
+            // With filters more files that are not merged yet are no harm; iterators have to look into each of them.
+            rocksdb_options_set_level0_file_num_compaction_trigger(pointer, 8)
         }
         rocksdb_options_set_block_based_table_factory(pointer, table)
     }
