@@ -7,7 +7,6 @@ import RocksStore
 
 extension StreamThread: RebalanceListener {
     func partitionsAssigned(_ partitions: [TopicPartition]) {
-        application.health.joined(thread: number)
         application.ownership.rebalanced()
         rebalances.increment()
         forgetHandles()
@@ -20,6 +19,8 @@ extension StreamThread: RebalanceListener {
             tasks[id] = task
             application.tasks.assigned(task)
         }
+        // Only now: whoever has joined and has no task that waits counts as ready.
+        application.health.joined(thread: number)
         logger.info("thread \(number): assigned \(partitions.map(\.description).sorted().joined(separator: ", "))")
         do throws(KafkaError) { try consumer.pause(partitions) } catch { callbackError = .kafka(error) }
     }

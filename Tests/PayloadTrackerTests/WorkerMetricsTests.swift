@@ -1,6 +1,4 @@
 import Foundation
-import KafkaClient
-import Logging
 import PayloadTopology
 import QueryService
 import StreamRuntime
@@ -10,18 +8,10 @@ import Testing
 
 /// Alerts and dashboards read these: one that is not moved is an alert that never fires.
 @Suite(.timeLimit(.minutes(3))) struct WorkerMetricsTests {
-    private func application(_ settings: Settings) -> StreamApplication {
-        StreamApplication(
-            settings: settings.streamSettings(createsInput: false),
-            topology: settings.topology(observers: PayloadTopology.Observers()),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        )
-    }
-
     @Test("what has no worker under it yet says that it is not ready, and which program it is")
     func beforeTheStart() async {
         let settings = Settings()
-        let application = application(settings)
+        let application = StreamApplication(settings)
         let metrics = PrometheusMetrics()
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
         let page = await metrics.scrape()
@@ -38,21 +28,14 @@ import Testing
 
     @Test("a worker shows its threads, its stores, and the lag of exactly the partitions that it has")
     func running() async throws {
-        var settings = Settings()
-        let topics = settings.topics
-        let names = [topics.input, topics.repartition, topics.changelog, topics.outcomes, topics.deadLetter]
-        let broker = try EmbeddedBroker(topics: names.map { ($0, 2) })
-        defer { broker.close() }
-        settings.kafka.bootstrapServers = broker.bootstrapServers
-        settings.processingGuarantee = .atLeastOnce
-        settings.stateDir = FileManager.default.temporaryDirectory.appending(path: "metrics-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: settings.stateDir) }
-        let application = application(settings)
+        let worker = try EmbeddedWorker(partitions: 2)
+        defer { worker.close() }
+        let (application, settings) = (worker.application, worker.settings)
         let metrics = PrometheusMetrics()
         metrics.collect(WorkerMetrics(application: application, settings: settings).samples)
         let running = Task { try await application.run() }
         let partitions = (0..<2).flatMap { partition in
-            [topics.input, topics.repartition].map {
+            [settings.topics.input, settings.topics.repartition].map {
                 #"payload_tracker_lag_records{partition="\#(partition)",topic="\#($0)"} 0"#
             }
         }

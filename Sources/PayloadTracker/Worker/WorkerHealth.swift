@@ -12,6 +12,7 @@ struct WorkerHealth: HealthReporter {
 
     var readiness: ReadinessReport {
         var waitingFor = application.health.problems + application.health.waitingFor
+        // After the threads: one that has joined had shown its tasks before.
         let waiting = application.tasks.waiting.map(\.description).sorted()
         if !waiting.isEmpty { waitingFor.append("not running yet: \(waiting.joined(separator: ", "))") }
         return ReadinessReport(ready: waitingFor.isEmpty, waitingFor: waitingFor)
