@@ -39,7 +39,8 @@ let package = Package(
         ),
         .target(
             name: "CSimdJSON",
-            cxxSettings: [.unsafeFlags(["-O2"])],
+            // Without it simdjson checks at each step that it is used rightly.
+            cxxSettings: [.unsafeFlags(["-O2"]), .define("NDEBUG")],
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]
         ),
 

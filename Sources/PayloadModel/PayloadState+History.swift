@@ -45,8 +45,23 @@ extension PayloadState {
 
     /// Whether the history has room for all entries that are stored.
     private func isShownWhole(_ rules: PayloadRules) -> Bool {
-        let count = stages.reduce(0) { $0 + $1.entries.count }
-        return count <= rules.historyMaxEntries && entryBytes <= rules.historyMaxBytes
+        entryCount <= rules.historyMaxEntries && entryBytes <= rules.historyMaxBytes
+    }
+
+    /// Of all stages. Every message asks for this: in place, so that no references are counted.
+    package var entryCount: Int {
+        stages.withUnsafeBufferPointer { stages in stages.indices.reduce(0) { $0 + stages[$1].entries.count } }
+    }
+
+    /// Of all entries together.
+    package var messageBytes: Int {
+        stages.withUnsafeBufferPointer { stages in
+            stages.indices.reduce(0) { sum, index in
+                stages[index].entries.withUnsafeBufferPointer { entries in
+                    entries.indices.reduce(sum) { $0 + (entries[$1].message?.byteCount ?? 0) }
+                }
+            }
+        }
     }
 
     private var entryBytes: Int {
@@ -81,7 +96,7 @@ extension PayloadState {
     /// Drops what neither the history nor a later arrival can need. Works in strides, so that it costs little per entry.
     mutating func trimHistory(_ rules: PayloadRules) {
         let margin = PayloadState.marginEntries
-        let entryCount = stages.reduce(0) { $0 + $1.entries.count }
+        let entryCount = entryCount
         // What is kept of each stage in any case is counted on top: the next trim is then due only after a whole stride.
         let keptOfStage = PayloadState.maxRecoveredFailures + PayloadState.keptOfEachStage
         let isLong = entryCount > rules.historyMaxEntries + 2 * margin + stages.count * keptOfStage

@@ -135,7 +135,11 @@ extension PayloadState {
     }
 
     /// The greatest entry date over all that ever came. Nil before the first entry.
-    public var updatedAt: Timestamp? { stages.map(\.lastDate).max() }
+    public var updatedAt: Timestamp? {
+        stages.withUnsafeBufferPointer { stages in
+            stages.indices.reduce(nil) { max($0 ?? stages[$1].lastDate, stages[$1].lastDate) }
+        }
+    }
 
     func report(_ place: Place) -> StatusReport {
         let stage = stages[place.stage]

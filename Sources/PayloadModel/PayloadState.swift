@@ -17,12 +17,25 @@ public struct PayloadState: Hashable, Sendable {
     /// Wall-clock time of the last change, which timers count from.
     public internal(set) var changedAt = Timestamp(microseconds: 0)
 
+    /// Room is made for so many at once: growing again and again would move them.
+    package static let usualStages = 8
+
     public init(id: PayloadID) { self.id = id }
 
     /// Of all stages, sorted.
     var services: [String] {
-        stages.indices.lazy.filter { $0 == 0 || stages[$0].service != stages[$0 - 1].service }
-            .map { stages[$0].service.string }
+        var services: [String] = []
+        forEachService { services.append($0.string) }
+        return services
+    }
+
+    /// Gives `body` each service once, in order. In place: of stages that are handed out one by one copies would be made.
+    public func forEachService(_ body: (Text) -> Void) {
+        stages.withUnsafeBufferPointer { stages in
+            for index in stages.indices where index == 0 || stages[index].service != stages[index - 1].service {
+                body(stages[index].service)
+            }
+        }
     }
 
     /// A state as it was stored. `stages` sorted by (service, source).
@@ -65,6 +78,7 @@ public struct PayloadState: Hashable, Sendable {
                     service: message.service
                 )
             }
+            if stages.isEmpty { stages.reserveCapacity(PayloadState.usualStages) }
             stages.insert(Stage(service: message.service, source: message.source, entry: message.entry), at: index)
             trimHistory(rules)
         }
@@ -72,12 +86,17 @@ public struct PayloadState: Hashable, Sendable {
         return entryAdded ? .entryAdded : attributesChanged ? .attributesChanged : .unchanged
     }
 
+    package func stage(_ service: Text, _ source: Text?) -> Stage? {
+        let (index, isKnown) = place(ofStage: service, source)
+        return isKnown ? stages[index] : nil
+    }
+
     /// Where a stage is, or where it belongs.
     private func place(ofStage service: Text, _ source: Text?) -> (index: Int, isKnown: Bool) {
         stages.withUnsafeBufferPointer { stages in
             let index = stages.indices.partitioningIndex {
-                let isSameService = stages[$0].service == service
-                return !(isSameService ? Text?.precedes(stages[$0].source, source) : stages[$0].service < service)
+                let order = stages[$0].service.compared(to: service)
+                return order == 0 ? !Text?.precedes(stages[$0].source, source) : order > 0
             }
             let isKnown = index < stages.count && stages[index].service == service && stages[index].source == source
             return (index, isKnown)

@@ -14,10 +14,16 @@ public struct Stage: Hashable, Sendable {
     /// The greatest date over all entries that ever came.
     public internal(set) var lastDate: Timestamp
 
+    /// Received, processing, and how it ended: room is made for so many at once.
+    package static let usualEntries = 3
+
     init(service: Text, source: Text?, entry: StatusEntry) {
         self.service = service
         self.source = source
-        entries = [entry]
+        var entries: [StatusEntry] = []
+        entries.reserveCapacity(Stage.usualEntries)
+        entries.append(entry)
+        self.entries = entries
         latest = Standing(entry)
         firstDate = entry.date
         lastDate = entry.date
@@ -40,7 +46,8 @@ public struct Stage: Hashable, Sendable {
             entries.indices.partitioningIndex { !(entries[$0] < entry) }
         }
         if index < entries.count && entries[index] == entry { return false }
-        entries.insert(entry, at: index)
+        // Nearly always it is the newest, and `insert` costs more.
+        if index == entries.count { entries.append(entry) } else { entries.insert(entry, at: index) }
         firstDate = min(firstDate, entry.date)
         lastDate = max(lastDate, entry.date)
         return true

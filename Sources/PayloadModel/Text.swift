@@ -43,9 +43,12 @@ public struct Text: Hashable, Comparable, Sendable, CustomStringConvertible, Exp
         a.byteCount == b.byteCount && order(a, b) == 0
     }
 
-    public static func < (a: Text, b: Text) -> Bool {
-        let order = order(a, b)
-        return order == 0 ? a.byteCount < b.byteCount : order < 0
+    public static func < (a: Text, b: Text) -> Bool { a.compared(to: b) < 0 }
+
+    /// Negative, zero or positive.
+    func compared(to other: Text) -> Int {
+        let order = Text.order(self, other)
+        return order == 0 ? byteCount - other.byteCount : Int(order)
     }
 
     /// Of the bytes that both have: negative, zero or positive. All at once, because this is what folding a message does most.

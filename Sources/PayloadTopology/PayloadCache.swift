@@ -106,8 +106,7 @@ struct PayloadCache {
     }
 
     private static func estimatedBytes(_ payload: CachedPayload) -> Int {
-        payload.state.stages.reduce(estimatedKeyBytes) { sum, stage in
-            stage.entries.reduce(sum + estimatedStageBytes) { $0 + estimatedEntryBytes + ($1.message?.byteCount ?? 0) }
-        }
+        estimatedKeyBytes + payload.state.stages.count * estimatedStageBytes
+            + payload.state.entryCount * estimatedEntryBytes + payload.state.messageBytes
     }
 }

@@ -46,11 +46,7 @@ package struct PayloadFacets: Equatable {
         withUnsafeBytes(of: UInt32(bytes.count - PayloadFacets.headBytes).bigEndian) { count in
             for (index, byte) in count.enumerated() { bytes[PayloadFacets.rankBytes + index] = byte }
         }
-        var last: Text?
-        for stage in state.stages where stage.service != last {
-            last = stage.service
-            PayloadFacets.appendTerm(.service, stage.service.string, to: &bytes)
-        }
+        state.forEachService { PayloadFacets.appendTerm(.service, $0.string, to: &bytes) }
         let attributes = state.attributes
         if let account = attributes.account {
             PayloadFacets.appendTerm(.account, account.text.string, to: &bytes)
@@ -94,25 +90,24 @@ package struct PayloadFacets: Equatable {
     }
 
     /// The terms, each with its field's byte first.
-    var terms: [ArraySlice<UInt8>] { terms(in: PayloadFacets.headBytes..<bytes.count) }
+    var terms: [ArraySlice<UInt8>] { PayloadFacets.terms(in: bytes[PayloadFacets.headBytes...]) }
 
     /// Those that are counted.
-    var countedTerms: [ArraySlice<UInt8>] { terms(in: countedRange) }
+    var countedTerms: [ArraySlice<UInt8>] { PayloadFacets.terms(in: counted) }
 
     /// The bytes of the counted terms.
-    var counted: ArraySlice<UInt8> { bytes[countedRange] }
-
-    private var countedRange: Range<Int> {
+    var counted: ArraySlice<UInt8> {
         let count = bytes.withUnsafeBytes {
             UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: PayloadFacets.rankBytes, as: UInt32.self))
         }
-        return PayloadFacets.headBytes..<min(PayloadFacets.headBytes + Int(count), bytes.count)
+        return bytes[PayloadFacets.headBytes..<min(PayloadFacets.headBytes + Int(count), bytes.count)]
     }
 
-    private func terms(in range: Range<Int>) -> [ArraySlice<UInt8>] {
+    /// The terms that lie one behind the other in `bytes`, such as `counted`.
+    static func terms(in bytes: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var terms: [ArraySlice<UInt8>] = []
-        var start = range.lowerBound
-        while start < range.upperBound {
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
             let end = start + PayloadFacets.termHeadBytes + Int(bytes[start + 1]) << 8 + Int(bytes[start + 2])
             terms.append(bytes[start..<end])
             start = end

@@ -44,7 +44,9 @@ final class PayloadIndex {
     private var maxRecent: Int
     private var recent: [PayloadID: Touch] = [:]
     private var counts: [[UInt8]: Int64] = [:]
-    private var changedCounts: Set<[UInt8]> = []
+    /// By how many payloads the counts of terms have changed in this batch; for all counted terms of a payload together, because most payloads
+    /// have the same ones.
+    private var countChanges: [ArraySlice<UInt8>: Int64] = [:]
     private var batchNumber = 1
     /// In this batch no more room can be made: all payloads that are still recent are of it.
     private var fullBatch = 0
@@ -128,16 +130,35 @@ final class PayloadIndex {
     func finish(_ batch: WriteBatch, at now: Int64) throws(StreamError) {
         if now - lastSettled >= PayloadIndex.settlingInterval {
             lastSettled = now
-            let quiet = recent.filter {
-                $0.value.batch < batchNumber && now - $0.value.time >= PayloadIndex.quietPeriod
-            }
-            for (id, touch) in quiet { try settle(id, touch, in: batch) }
+            let quiet = touchedBefore(batchNumber).filter { now - $0.time >= PayloadIndex.quietPeriod }
+            for (id, _) in quiet { try settle(id, in: batch) }
         }
         if recent.count > maxRecent {
             try settleOldest(min(recent.count - maxRecent, PayloadIndex.settledAtOnce), in: batch)
         }
         try changes.write(to: batch)
-        for key in changedCounts {
+        try writeCounts(to: batch)
+        batchNumber += 1
+        maxRecent = demand.isThere ? limits.whileListed : limits.whileNot
+    }
+
+    private func count(from old: PayloadFacets?, to new: PayloadFacets?) {
+        if let old, let new, old.counted == new.counted { return }
+        if let old { countChanges[old.counted, default: 0] -= 1 }
+        if let new { countChanges[new.counted, default: 0] += 1 }
+    }
+
+    private func writeCounts(to batch: WriteBatch) throws(StreamError) {
+        var changed: Set<[UInt8]> = []
+        for (terms, number) in countChanges where number != 0 {
+            for term in PayloadFacets.terms(in: terms) {
+                let key = Array(term)
+                counts[key, default: 0] += number
+                changed.insert(key)
+            }
+        }
+        countChanges.removeAll(keepingCapacity: true)
+        for key in changed {
             let count = counts[key] ?? 0
             if count == 0 { counts[key] = nil }
             try withStore { () throws(StoreError) in
@@ -148,20 +169,6 @@ final class PayloadIndex {
                 }
             }
         }
-        changedCounts.removeAll(keepingCapacity: true)
-        batchNumber += 1
-        maxRecent = demand.isThere ? limits.whileListed : limits.whileNot
-    }
-
-    private func count(from old: PayloadFacets?, to new: PayloadFacets?) {
-        if let old, let new, old.counted == new.counted { return }
-        for term in old?.countedTerms ?? [] { add(-1, to: Array(term)) }
-        for term in new?.countedTerms ?? [] { add(1, to: Array(term)) }
-    }
-
-    private func add(_ number: Int64, to key: [UInt8]) {
-        counts[key, default: 0] += number
-        changedCounts.insert(key)
     }
 
     // MARK: Recent payloads
@@ -177,15 +184,20 @@ final class PayloadIndex {
 
     /// Gives so many of those their entries that this batch has not changed, the longest quiet first.
     private func settleOldest(_ count: Int, in batch: WriteBatch) throws(StreamError) {
-        let others = recent.filter { $0.value.batch < batchNumber }.sorted { $0.value.time < $1.value.time }
+        let others = touchedBefore(batchNumber).sorted { $0.time < $1.time }
         if others.count <= count { fullBatch = batchNumber }
-        for (id, touch) in others.prefix(count) { try settle(id, touch, in: batch) }
+        for (id, _) in others.prefix(count) { try settle(id, in: batch) }
+    }
+
+    /// Recent payloads that a batch has not changed, and when they were.
+    private func touchedBefore(_ batch: Int) -> [(id: PayloadID, time: Int64)] {
+        recent.compactMap { $0.value.batch < batch ? ($0.key, $0.value.time) : nil }
     }
 
     /// Gives a recent payload its entries.
-    private func settle(_ id: PayloadID, _ touch: Touch, in batch: WriteBatch) throws(StreamError) {
-        recent[id] = nil
-        let facets = if let known = touch.facets { known } else { try PayloadStore.facets(of: id, in: store) }
+    private func settle(_ id: PayloadID, in batch: WriteBatch) throws(StreamError) {
+        let known = recent.removeValue(forKey: id)?.facets
+        let facets = if let known { known } else { try PayloadStore.facets(of: id, in: store) }
         try id.withUTF8 { key throws(StreamError) in
             try withStore { () throws(StoreError) in try batch.delete(PayloadStore.recent, key: key) }
             if let facets { putEntries(facets.terms, facets.rank, key) }

@@ -109,6 +109,7 @@ package enum PayloadStateCodec {
         state: PayloadState, timerAt: Timestamp
     ) {
         var stages: [Stage] = []
+        stages.reserveCapacity(PayloadState.usualStages)
         var attributes = Attributes()
         var trimmedThrough: Timestamp?
         var outcome = Outcome.open
@@ -159,6 +160,7 @@ package enum PayloadStateCodec {
         var service = ""
         var source: String?
         var entries: [StatusEntry] = []
+        entries.reserveCapacity(Stage.usualEntries)
         var firstDate = Timestamp(microseconds: 0)
         var lastDate = Timestamp(microseconds: 0)
         while let (field, value) = try reader.next() {

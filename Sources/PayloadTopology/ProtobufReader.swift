@@ -38,6 +38,11 @@ struct ProtobufReader {
     }
 
     private mutating func varint() throws(Malformed) -> UInt64 {
+        // Tags, lengths and statuses have one byte.
+        if position < bytes.count, bytes[position] < 0x80 {
+            defer { position += 1 }
+            return UInt64(bytes[position])
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while position < bytes.count, shift < 64 {

@@ -1,15 +1,18 @@
 /// Writes fields in the encoding of Protocol Buffers (protobuf.dev/programming-guides/encoding) straight from what is kept: a tree of
 /// generated messages in between took most of the time of a commit. The size is known before, so that nothing is grown or moved.
 struct ProtobufWriter {
-    /// Where the next byte goes, and all that may follow.
-    private var rest: UnsafeMutableRawBufferPointer
+    /// Where the next byte goes.
+    private var next: UnsafeMutableRawPointer
+    /// Bytes that may follow.
+    private var room: Int
 
     /// What `body` writes, which has to be `size` bytes.
     static func bytes(size: Int, _ body: (inout ProtobufWriter) -> Void) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            var writer = ProtobufWriter(rest: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: size))
+            guard let start = buffer.baseAddress else { return }
+            var writer = ProtobufWriter(next: UnsafeMutableRawPointer(start), room: size)
             body(&writer)
-            precondition(writer.rest.isEmpty, "a message is smaller than it was said to be")
+            precondition(writer.room == 0, "a message is smaller than it was said to be")
             count = size
         }
     }
@@ -26,9 +29,8 @@ struct ProtobufWriter {
         var value = value
         value.withUTF8 { text in
             message(field, size: text.count) { writer in
-                writer.checkRoom(text.count)
-                writer.rest.copyMemory(from: UnsafeRawBufferPointer(text))
-                writer.skip(text.count)
+                let start = writer.advance(text.count)
+                if let bytes = text.baseAddress { start.copyMemory(from: bytes, byteCount: text.count) }
             }
         }
     }
@@ -40,11 +42,13 @@ struct ProtobufWriter {
         body(&self)
     }
 
-    private func checkRoom(_ count: Int) {
-        precondition(count <= rest.count, "a message is larger than it was said to be")
+    /// Where the next `count` bytes go.
+    private mutating func advance(_ count: Int) -> UnsafeMutableRawPointer {
+        precondition(count <= room, "a message is larger than it was said to be")
+        defer { next += count }
+        room -= count
+        return next
     }
-
-    private mutating func skip(_ count: Int) { rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...]) }
 
     private mutating func tag(_ field: UInt32, _ type: ProtobufWireType) {
         append(UInt64(field << 3 | UInt32(type.rawValue)))
@@ -52,14 +56,15 @@ struct ProtobufWriter {
 
     private mutating func append(_ value: UInt64) {
         let count = ProtobufWriter.byteCount(value)
-        checkRoom(count)
+        var place = advance(count)
         var value = value
-        for index in 0..<count - 1 {
-            rest[index] = UInt8(truncatingIfNeeded: value) | 0x80
+        // Tags, lengths and statuses have one byte.
+        while value >= 0x80 {
+            place.storeBytes(of: UInt8(truncatingIfNeeded: value) | 0x80, as: UInt8.self)
+            place += 1
             value >>= 7
         }
-        rest[count - 1] = UInt8(truncatingIfNeeded: value)
-        skip(count)
+        place.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
     }
 
     // MARK: Sizes, of fields whose number is below 16: their tags have one byte

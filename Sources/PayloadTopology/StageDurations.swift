@@ -16,9 +16,8 @@ final class StageDurations: Sendable {
         ///   - message: of a terminal status.
         ///   - state: the payload with the message folded in.
         init?(_ message: StatusMessage, in state: PayloadState) {
-            guard
-                let stage = state.stages.first(where: { $0.service == message.service && $0.source == message.source }),
-                stage.entries.count > 1, stage.entries.count(where: { $0.status.isTerminal }) == 1
+            guard let stage = state.stage(message.service, message.source), stage.entries.count > 1,
+                stage.entries.indices.count(where: { stage.entries[$0].status.isTerminal }) == 1
             else { return nil }
             service = stage.service
             seconds = Double(message.entry.date.microseconds - stage.firstDate.microseconds) / 1e6
