@@ -35,15 +35,24 @@ extension String {
 /// Texts that come again and again, such as the names of services and their usual words: made once and not with every message, and
 /// shared by all payloads that hold them. Each has one place, which another one with the same hash takes over; so whatever producers
 /// send, it stays small.
-struct TextCache {
-    private var places = [Text?](repeating: nil, count: 1 << TextCache.bits)
+///
+/// The places are memory of its own rather than an array, which would be checked for other owners and other accesses with every text.
+final class TextCache {
+    private let places = UnsafeMutableBufferPointer<Text?>.allocate(capacity: 1 << TextCache.bits)
 
     private static let bits = 10
     /// Shorter ones need no memory of their own (Swift keeps up to 15 bytes within a `String`), and longer ones seldom come twice.
     private static let lengths = 16...64
 
+    init() { places.initialize(repeating: nil) }
+
+    deinit {
+        places.deinitialize()
+        places.deallocate()
+    }
+
     /// - Parameter bytes: valid UTF-8.
-    mutating func text(_ bytes: UnsafeRawBufferPointer) -> Text {
+    func text(_ bytes: UnsafeRawBufferPointer) -> Text {
         guard TextCache.lengths.contains(bytes.count) else { return Text(String(validUTF8: bytes)) }
         let place = TextCache.place(of: bytes)
         if let known = places[place], known.hasBytes(bytes) { return known }

@@ -10,7 +10,7 @@ public final class StatusDecoder {
     private let parser: OpaquePointer
     private let vocabulary: StatusVocabulary
     private let statusMessageMaxBytes: Int
-    private var texts = TextCache()
+    private let texts = TextCache()
     /// What the parser finds of each field.
     private let storage = UnsafeMutableBufferPointer<csimdjson_value>.allocate(capacity: Field.allCases.count)
 

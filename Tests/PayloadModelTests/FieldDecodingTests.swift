@@ -1,4 +1,5 @@
 import PayloadModel
+import SeededRandom
 import Testing
 
 /// Section 2, field by field: what is taken, what it becomes, and under which reason the rest is put aside.
@@ -300,6 +301,27 @@ import Testing
             decode.reason("{\"request_id\":\"a\",\"request_id\":null,\"service\":\"s\",\"status\":\"success\"}")
                 == .missingPayloadID
         )
+    }
+
+    @Test(
+        "What a message says does not depend on the order of members in it and in those before",
+        arguments: UInt64(0)..<8
+    )
+    func anyOrder(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let members = [
+            "\"request_id\":\"\(Payload.id)\"", "\"service\":\"puptoo\"", "\"status\":\"received\"",
+            "\"account\":\"1\"",
+            "\"org_id\":\"2\"", "\"\\u0073ystem_id\":\"3\"", "\"inventory_id\":\"4\"", "\"service_\":\"no\"",
+            "\"stat\":0",
+            "\"\":[]", "\"date\":\"2024-01-02T03:04:05Z\"", "\"status_msg\" : \"a\"", "\"source\":null",
+        ]
+        for _ in 0..<200 {
+            let kept = members.filter { _ in random.below(4) > 0 }.shuffled(using: &random)
+            let value = "{" + kept.joined(separator: ",") + "}"
+            let expected = Result { () throws(Refusal) in try Decoding()(value) }
+            #expect(Result { () throws(Refusal) in try decode(value) } == expected, "\(value)")
+        }
     }
 
     @Test("Keys are compared as a whole: case, prefixes and NULs make other fields")

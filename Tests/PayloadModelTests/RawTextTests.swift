@@ -66,7 +66,7 @@ import SeededRandom
 
     @Test("A cached text is the text that was asked for, however many share a place")
     func cache() {
-        var cache = TextCache()
+        let cache = TextCache()
         var random = SplitMix64(seed: 4)
         for _ in 0..<20_000 {
             // Few different ends and middles, so that many meet; more texts than places.
