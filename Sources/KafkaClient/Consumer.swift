@@ -52,14 +52,17 @@ public final class Consumer {
         let code = message.pointee.err
         if code == RD_KAFKA_RESP_ERR_NO_ERROR { return .record(ConsumedRecord(taking: message)) }
         defer { rd_kafka_message_destroy(message) }
-        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF {
-            let topic = String(cString: rd_kafka_topic_name(message.pointee.rkt))
-            let partition = TopicPartition(topic: topic, partition: message.pointee.partition)
+        let partition = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map {
+            TopicPartition(topic: String(cString: $0), partition: message.pointee.partition)
+        }
+        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF, let partition {
             return .partitionEnd(partition, offset: message.pointee.offset)
         }
-        if code == RD_KAFKA_RESP_ERR__FATAL, let error = ClientHandle.fatalError(of: client) { return .error(error) }
+        if code == RD_KAFKA_RESP_ERR__FATAL, let error = ClientHandle.fatalError(of: client) {
+            return .error(error, nil)
+        }
         let reason = rd_kafka_message_errstr(message).map { String(cString: $0) }
-        return .error(KafkaError(KafkaError.Code(code), reason))
+        return .error(KafkaError(KafkaError.Code(code), reason), partition)
     }
 
     /// Joins the group for `topics` (a name that begins with `^` is a regular expression). The consumer keeps `rebalance`

@@ -37,12 +37,26 @@ extension PayloadState {
 
     /// When the outcome may next change by time alone, or the payload expires.
     public func nextTimer(_ rules: PayloadRules) -> Timestamp {
+        let status = rolledUpStatus(rules)
+        // It was judged by other rules: at once.
+        if isContradicted(by: status) { return changedAt }
         var delay = rules.retention
-        if outcome == .open || outcome == .stalled, let status = rolledUpStatus(rules), !status.isFailing {
+        if outcome == .open || outcome == .stalled, let status, !status.isFailing {
             if status == .success && missingServices(rules).isEmpty { delay = min(delay, rules.completionSettle) }
             if outcome == .open, let stallAfter = stallAfter(rules) { delay = min(delay, stallAfter) }
         }
         return changedAt.advanced(byMicroseconds: delay)
+    }
+
+    /// Whether no judgement comes to this outcome with such a status.
+    private func isContradicted(by status: Status?) -> Bool {
+        let isFailing = status?.isFailing ?? false
+        return switch outcome {
+        case .open: isFailing
+        case .completed: status != .success
+        case .failed: !isFailing
+        case .stalled: isFailing || status == nil
+        }
     }
 
     /// How long the payload may be silent before it counts as stalled: the least of the services that it waits in, which are those of its

@@ -46,8 +46,10 @@ struct DeadLetters {
         let added = headers.reduce(DeadLetters.batchOverheadBytes) {
             $0 + $1.name.utf8.count + ($1.value?.count ?? 0) + 10
         }
-        // Headers that fill the topic's limit by themselves cannot be kept.
-        let keyBytes = record.key?.count ?? 0
+        // A key or headers that fill the topic's limit by themselves cannot be kept.
+        let keepsKey = added + (record.key?.count ?? 0) <= maxMessageBytes
+        if !keepsKey { headers.append(Header(name: "dlq.key-dropped", value: Array("true".utf8))) }
+        let keyBytes = keepsKey ? record.key?.count ?? 0 : 0
         let keepsHeaders = added + keyBytes + record.headersSize <= maxMessageBytes
         if !keepsHeaders { headers.append(Header(name: "dlq.headers-dropped", value: Array("true".utf8))) }
         let room = maxMessageBytes - added - keyBytes - (keepsHeaders ? record.headersSize : 0)
@@ -59,7 +61,7 @@ struct DeadLetters {
         let all = keepsHeaders ? RecordHeaders(copying: record, adding: headers) : RecordHeaders(headers)
         try context.send(
             to: topic,
-            key: record.key,
+            key: keepsKey ? record.key : nil,
             value: value,
             headers: all
         )

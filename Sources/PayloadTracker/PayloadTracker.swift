@@ -29,7 +29,7 @@ struct PayloadTracker: AsyncParsableCommand {
             if ending.exitCode == 0 {
                 print(ending.message)
             } else if !ending.message.isEmpty {
-                FileHandle.standardError.write(Data("payload-tracker: \(ending.message)\n".utf8))
+                StandardError.write("payload-tracker: \(ending.message)")
             }
             Foundation.exit(ending.exitCode)
         }

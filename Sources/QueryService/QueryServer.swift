@@ -90,7 +90,9 @@ public struct QueryServer: Service {
     public func run() async throws {
         do {
             try await application.run()
-        } catch let error where error is IOError || error is SocketAddressError {
+        } catch let error
+            where error is IOError || error is SocketAddressError || error is SocketAddressError.UnknownHost
+        {
             // Only the bind throws these: Hummingbird keeps what goes wrong with a single connection to itself.
             throw EndpointError(host: configuration.host, port: configuration.port, reason: "\(error)")
         }

@@ -124,7 +124,7 @@ struct RecordCopier {
                 guard let job = jobs[partition], !job.isDone else { continue }
                 job.position = min(max(job.position, offset), job.range.upperBound)
                 if job.isDone { left -= 1 }
-            case .error(let error):
+            case .error(let error, _):
                 if error.kind != .retriable { throw .kafka(error) }
             }
         }

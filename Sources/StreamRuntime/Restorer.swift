@@ -235,7 +235,7 @@ final class Restorer {
                 }
                 // The last records may be control markers, or compacted away: the position counts, not the last record's offset.
                 job.next = max(job.next, offset)
-            case .error(let error):
+            case .error(let error, _):
                 logger.warning("restoring: \(error)")
             }
         }

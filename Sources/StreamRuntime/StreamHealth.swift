@@ -136,6 +136,8 @@ public final class StreamHealth: Sendable {
     }
 
     func succeeded(thread: Int) { state.withLock { $0.threads[thread]?.failures = 0 } }
+    /// Its partitions are gone, and the group has not said yet which it gets now.
+    func left(thread: Int) { state.withLock { $0.threads[thread]?.hasJoined = false } }
     func joined(thread: Int) { state.withLock { $0.threads[thread]?.hasJoined = true } }
     func revived(thread: Int) { state.withLock { $0.threads[thread] = ThreadState() } }
     func died(thread: Int, reason: String) { state.withLock { $0.threads[thread]?.deathReason = reason } }

@@ -26,6 +26,8 @@ final class StreamTask {
     var catchUp: CatchUp?
     /// The next offset to process: nil before the first record or the partition's end was seen.
     var position: Int64?
+    /// The record at the position has come since the task started, or the partition's end: what comes next comes in order.
+    var hasReachedPosition = false
     /// All that could be read of the partition was read.
     var isAtEnd = false
     /// When it was last looked whether records are fetched in time.

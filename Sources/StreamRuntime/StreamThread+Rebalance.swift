@@ -26,6 +26,7 @@ extension StreamThread: RebalanceListener {
     }
 
     func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {
+        application.health.left(thread: number)
         var isStoreFailed = false
         do throws(StreamError) {
             if lost { throw .kafka(KafkaError(.assignmentLost)) }

@@ -155,6 +155,7 @@ extension StreamThread {
         let isInput = application.topology.topics.contains { $0.name == task.id.topic && $0.role == .input }
         let startsAtEnd = isInput && application.settings.offsetReset == .latest
         let start = startsAtEnd ? Consumer.offsetEnd : Consumer.offsetBeginning
+        task.hasReachedPosition = false
         try withKafka { () throws(KafkaError) in
             try consumer.resume([partition])
             try consumer.seek([partition: task.committed ?? start], timeout: .seconds(10))

@@ -198,7 +198,7 @@ final class StreamThread {
             switch consume event {
             case .record(let record): try process(record)
             case .partitionEnd(let partition, let offset): reachedEnd(of: partition, at: offset)
-            case .error(let error): try consumerFailed(error)
+            case .error(let error, let partition): try consumerFailed(error, partition)
             }
             if count % 64 == 0 {
                 fetchInTime()
@@ -239,16 +239,26 @@ final class StreamThread {
         }
     }
 
-    private func consumerFailed(_ error: KafkaError) throws(StreamError) {
+    private func consumerFailed(_ error: KafkaError, _ partition: TopicPartition?) throws(StreamError) {
         logger.warning("consuming: \(error)")
-        guard error.kind == .fatal else { return }
-        throw .fenced(error)
+        if error.kind == .fatal { throw .fenced(error) }
+        // A topic that is made anew has other records at the same offsets. Kafka has forgotten what was committed of the old one, and so
+        // has to be asked again.
+        let isGone = error.code == .unknownTopic || error.code == .unknownTopicOrPartition
+        let isRead = tasks.values.contains { $0.state == .running && $0.id.topic == partition?.topic }
+        if isGone && isRead { throw .kafka(error) }
     }
 
     private func process(_ record: borrowing ConsumedRecord) throws(StreamError) {
         guard let task = task(of: record), let processor = task.processor else { return }
-        // After a pause or a seek librdkafka may begin before the position that was asked for.
-        if let position = task.position, record.offset < position { return }
+        if let position = task.position, record.offset < position {
+            // After a pause or a seek librdkafka may begin before the position that was asked for.
+            if !task.hasReachedPosition { return }
+            logger.error(
+                "\(task.id): after offset \(position - 1) comes offset \(record.offset): the log was truncated or made anew; reading what there is"
+            )
+        }
+        task.hasReachedPosition = true
         try processor.process(record)
         task.position = record.offset + 1
         task.isAtEnd = false
@@ -275,6 +285,7 @@ final class StreamThread {
     private func reachedEnd(of partition: TopicPartition, at offset: Int64) {
         guard let task = tasks[TaskID(topic: partition.topic, partition: partition.partition)], task.state == .running
         else { return }
+        if offset >= task.position ?? 0 { task.hasReachedPosition = true }
         task.position = max(task.position ?? 0, offset)
         task.isAtEnd = true
     }

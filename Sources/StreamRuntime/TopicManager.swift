@@ -40,6 +40,8 @@ struct TopicManager {
                 "the input topic \(input.name) does not exist; create it, correct topics.input, or start with --create-input"
             )
         }
+        // Before anything is created: what is created with a wrong count would be in the way when it is put right.
+        if let mismatch = topics.mismatches(counts).first { throw .incompatible(mismatch.problem) }
         let created = try topics.createMissing(counts) { stop.requestedAt != nil }
         for (name, count) in created { logger.notice("created topic \(name) with \(count) partitions") }
         counts = try partitionCounts(topics)

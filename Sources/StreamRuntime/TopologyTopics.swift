@@ -33,10 +33,8 @@ struct TopologyTopics {
     ) throws(StreamError) -> [String: Int32] {
         let missing = topology.topics.filter { counts[$0.name] == nil }
         if missing.isEmpty { return [:] }
-        let partitions =
-            settings.partitions ?? topology.topics.first { $0.role == .input }.flatMap { counts[$0.name] } ?? 1
         var created: [String: Int32] = [:]
-        for (count, topics) in Dictionary(grouping: missing, by: { sourcePartitions(of: $0, counts) ?? partitions }) {
+        for (count, topics) in Dictionary(grouping: missing, by: { partitions(ofNew: $0, counts) }) {
             for name in try create(topics, partitions: count) { created[name] = count }
         }
         // A broker may take a moment to show what it created, or have no way to create it.
@@ -54,9 +52,10 @@ struct TopologyTopics {
         }
     }
 
-    /// A changelog has the partitions of the source whose state it holds; nil: it holds none, or that source is new, too.
-    private func sourcePartitions(of topic: TopicSpecification, _ counts: [String: Int32]) -> Int32? {
+    /// A changelog gets the partitions of the source whose state it holds, if that is there.
+    private func partitions(ofNew topic: TopicSpecification, _ counts: [String: Int32]) -> Int32 {
         topology.sources.first { $0.state?.changelog == topic.name }.flatMap { counts[$0.topic] }
+            ?? settings.partitions ?? topology.topics.first { $0.role == .input }.flatMap { counts[$0.name] } ?? 1
     }
 
     private func create(_ topics: [TopicSpecification], partitions: Int32) throws(StreamError) -> [String] {
@@ -86,12 +85,19 @@ struct TopologyTopics {
     /// - Returns: the changelogs for which they are not, each with a sentence.
     func mismatches(_ counts: [String: Int32]) -> [(changelog: String, problem: String)] {
         topology.sources.compactMap { source in
-            guard let state = source.state, let count = counts[source.topic],
-                let changelogCount = counts[state.changelog], count != changelogCount
+            guard let state = source.state, let changelogCount = counts[state.changelog],
+                let topic = topology.topics.first(where: { $0.name == source.topic })
             else { return nil }
+            let count = counts[source.topic] ?? partitions(ofNew: topic, counts)
+            if count == changelogCount { return nil }
+            // One that is missing can still be made with the right count.
+            let what =
+                counts[source.topic] != nil
+                ? "topic \(source.topic) has \(count) partitions"
+                : "topic \(source.topic) is missing and topics.partitions would give it \(count) partitions"
             return (
                 state.changelog,
-                "topic \(source.topic) has \(count) partitions, but the state in \(state.changelog) was built with \(changelogCount). "
+                "\(what), but the state in \(state.changelog) was built with \(changelogCount). "
                     + "Stop all workers and run payload-tracker repartition, which makes an application with another partition count of this one, or reset to begin anew"
             )
         }

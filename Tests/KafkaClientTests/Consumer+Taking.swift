@@ -6,7 +6,7 @@ extension Consumer {
         switch poll(timeout: .milliseconds(50)) {
         case .record(let record)?: records.append(ReceivedRecord(record))
         case .partitionEnd(let partition, let offset)?: ends[partition] = offset
-        case .error(let error)?: if error.kind != .retriable { throw error }
+        case .error(let error, _)?: if error.kind != .retriable { throw error }
         case nil: break
         }
     }

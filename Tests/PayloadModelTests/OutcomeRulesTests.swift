@@ -55,6 +55,33 @@ import Testing
         #expect(event?.missingServices == [])
     }
 
+    @Test("An outcome that other rules led to is judged again at once: failed, completed and open ones")
+    func changedRules() throws {
+        let all = PayloadRules()
+        var ignoring = all
+        ignoring.ignoredServices = ["b"]
+        let day = Timestamp(microseconds: 86_400_000_000)
+        for (words, first, before, second, after) in [
+            (["success", "error"], all, Outcome.failed, ignoring, Outcome.completed),
+            (["success", "error"], ignoring, .completed, all, .failed),
+            (["received", "error"], ignoring, .open, all, .failed),
+        ] {
+            var payload = try Payload { $0 = first }
+            for (service, word) in zip(["a", "b"], words) { try payload.send(service, word, at: 1) }
+            if before == .completed { payload.wait(60) }
+            #expect(payload.state.outcome == before)
+            #expect(payload.state.nextTimer(first) > payload.now)
+            #expect(payload.state.nextTimer(second) <= payload.now)
+            let event = payload.state.judge(
+                after: .time,
+                at: payload.now.advanced(byMicroseconds: day.microseconds),
+                rules: second
+            )
+            #expect(payload.state.outcome == after)
+            #expect(event?.previousOutcome == before)
+        }
+    }
+
     @Test("Failed at once, for failure and for invalid, and told once for both", arguments: ["failure", "invalid"])
     func failed(word: String) throws {
         var payload = try Payload()

@@ -48,7 +48,7 @@ import Testing
         "no secret is shown when settings are logged or refused",
         arguments: [
             "sasl.password", "ssl.key.password", "ssl.keystore.password", "sasl.oauthbearer.client.secret",
-            "ssl.key.pem", "sasl.oauthbearer.config",
+            "ssl.key.pem", "sasl.oauthbearer.config", "sasl.passwrd",
         ]
     )
     func secrets(name: String) throws {

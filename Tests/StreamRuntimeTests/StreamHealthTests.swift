@@ -16,4 +16,16 @@ import Testing
         health.succeeded(thread: 1)
         #expect(health.threads == StreamHealth.ThreadCounts(alive: 3))
     }
+
+    @Test("a thread whose partitions were taken waits for the group again, whoever took them")
+    func leaving() {
+        let health = StreamHealth()
+        health.prepared(threads: 2)
+        for thread in 0..<2 { health.joined(thread: thread) }
+        #expect(health.waitingFor.isEmpty)
+        health.left(thread: 1)
+        #expect(health.waitingFor == ["stream thread 1 has not joined the consumer group yet"])
+        health.joined(thread: 1)
+        #expect(health.waitingFor.isEmpty)
+    }
 }

@@ -282,13 +282,18 @@ def dead_letter_topic_with_a_limit(context: Context) -> None:
     app.topics.create(app.dead_letters, 1, max_message_bytes="1048588")
     large = app.random.randbytes(MAX_VALUE_BYTES + 200_000)
     app.send(large, key=b"k")
-    app.send(b"nonsense")
+    app.send(b"nonsense", key=bytes(len(large)))
+    app.send(b"nonsense", key=b"k", headers=[("h", bytes(len(large)))])
     app.sender.flush()
     tracker = app.start().wait_until_ready()
-    letters = read_dead_letters(app, 2)
+    letters = read_dead_letters(app, 3)
     checks = Checks()
-    checks.equal("dead letters", [letter.header("dlq.reason") for letter in letters], ["too-large", "not-json"])
-    if letters:
+    reasons = ["too-large", "not-json", "not-json"]
+    checks.equal("dead letters", [letter.header("dlq.reason") for letter in letters], reasons)
+    if len(letters) == len(reasons):
+        dropped = [(letter.header("dlq.key-dropped"), letter.header("dlq.headers-dropped")) for letter in letters]
+        checks.equal("what was dropped", dropped, [(None, None), ("true", None), (None, "true")])
+        checks.equal("keys", [letter.key for letter in letters], [b"k", None, b"k"])
         checks.that(letters[0].value == large[: 512 << 10], "the value is not the first 512 KiB")
         checks.that(letters[0].header("dlq.truncated") is not None, "no dlq.truncated")
         checks.equal("dlq.original-size", letters[0].header("dlq.original-size"), str(len(large)))

@@ -60,6 +60,13 @@ def wrong_send(context: Context) -> None:
     checks = Checks()
     result = app.command("send", "--payload-id", "x")
     checks.equal("send without a service: exit code", result.returncode, 2)
+    # A message may have 1 MiB; one that the topic has no room for is told, with what was written before.
+    lines = [json.dumps({"payload_id": "x", "service": "s", "status": "success", "m": "x" * n}) for n in (1, 1_040_000)]
+    result = app.command("send", stdin="\n".join(lines))
+    checks.equal(f"send of a long message {result.stderr[:300]!r}: exit code", result.returncode, 0)
+    result = app.command("send", stdin="\n".join([lines[0], lines[0][:-2] + "x" * 3_000_000 + '"}']))
+    checks.equal("send of one that is too long: exit code", result.returncode, 1)
+    checks.that("1 written before" in result.stderr, f"send of one that is too long: {result.stderr[:300]!r}")
     checks.done()
 
 

@@ -11,7 +11,7 @@ from app import App
 from brokers import free_port
 from checks import Checks
 from scenarios import Context, scenario
-from tracker import PREFIX, TrackerFailed, environment_name
+from tracker import PREFIX, Tracker, TrackerFailed, environment_name
 
 COMMANDS = ("serve", "demo", "send", "get", "simulate")
 PORT_IN_LOG = re.compile(r"(?:127\.0\.0\.1:|localhost:|port\W{1,4})(\d{4,5})\b")
@@ -152,6 +152,22 @@ def any_port(context: Context) -> None:
         return False
 
     tracker.wait_for(answers, "to print the port that it listens on", 30)
+
+
+@scenario("topics")
+def log_that_cannot_be_written(context: Context) -> None:
+    """A worker whose log's disk is full, or whose log's reader is gone, would end."""
+    app = context.app().create_input()
+    checks = Checks()
+    for name, errors in (("full disk", "/dev/full"), ("reader that is gone", ">(true)")):
+        script = app.directory / "payload-tracker"
+        script.write_text(f'#!/bin/bash\nexec "{app.executable}" "$@" 2> {errors}\n')
+        script.chmod(0o755)
+        tracker = Tracker(script, app.settings, app.directory / "output.log")
+        app.trackers.append(tracker)
+        tracker.wait_until_ready()
+        checks.equal(f"exit code with a log on a {name}", tracker.stop(), 0)
+    checks.done()
 
 
 @scenario("topics")

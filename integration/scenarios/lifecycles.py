@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import sequences
@@ -125,6 +126,36 @@ def payload_of_ignored_services_only(context: Context) -> None:
     sent += [send_in_order(app, only, rules) for _ in range(5)]
     sent += [send_in_order(app, [sequences.Step(1, "tasks", "error")], rules) for _ in range(5)]
     judge(context, app, sent[1:], sent[:1], services_ignored="tasks", stall_after="3s")
+
+
+@scenario("topics", "transactions")
+def services_ignored_from_now_on(context: Context) -> None:
+    """After a change of the settings a payload would stay failed although nothing of it fails, or completed although something does."""
+    app = context.app().create_input()
+    failing = sequences.new_id(app.random)
+    for service, status in (("ingress", "success"), ("tasks", "error")):
+        app.send(json.dumps({"payload_id": failing, "service": service, "status": status}).encode())
+    app.sender.flush()
+    for settings, status, outcome in (
+        ({}, "failure", "failed"),
+        ({"services_ignored": "tasks"}, "success", "completed"),
+        ({}, "failure", "failed"),
+    ):
+        tracker = app.start(**settings).wait_until_ready()
+        tracker.wait_for(
+            lambda status=status, outcome=outcome, tracker=tracker: (
+                (tracker.document(failing) or {}).get("outcome") == outcome
+                and tracker.document(failing)["status"] == status
+            ),
+            f"to judge it {outcome} with {settings}",
+        )
+        tracker.stop()
+    events = [json.loads(record.value) for record in app.read(app.outcomes).read_at_least(3, 20)]
+    checks = Checks()
+    types = ["payload-failed", "payload-completed", "payload-failed"]
+    checks.equal("events", [event["type"] for event in events], types)
+    checks.equal("ids", [event["id"] for event in events], [f"{failing}:{revision}" for revision in (1, 2, 3)])
+    checks.done()
 
 
 @scenario("topics", "transactions")

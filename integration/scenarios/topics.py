@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sequences
 from app import App
 from checks import Checks, documents_converge, models_of
@@ -132,3 +134,50 @@ def changelog_topic_that_grew(context: Context) -> None:
     app.topics.add_partitions(app.changelog, 6)
     checks.extend(refusal_problems(app, app.changelog))
     checks.done()
+
+
+@scenario("topics", "transactions")
+def missing_repartition_topic(context: Context) -> None:
+    """A topic that somebody deleted would come back with other partitions than the state, and be in the way of the right ones."""
+    app = context.app(partitions=2).create_input()
+    app.start().wait_until_ready().stop()
+    app.topics.delete(app.repartition)
+    app.topics.wait_for(lambda: app.repartition not in app.topics.partition_counts(), "to delete the topic")
+    checks = Checks()
+    checks.extend(refusal_problems(app, app.repartition, topics_partitions=3))
+    checks.that(app.repartition not in app.topics.partition_counts(), "a topic with the wrong partitions was created")
+    app.start().wait_until_ready()
+    checks.equal("partitions of the new topic", app.topics.partition_counts().get(app.repartition), 2)
+    checks.done()
+
+
+@scenario("topics", "transactions", "recreation")
+def recreated_input(context: Context) -> None:
+    """After the input topic was deleted and made anew, as many messages as the old one had would be skipped."""
+    app = context.app(partitions=1).create_input()
+    tracker = app.start().wait_until_ready()
+
+    def send(name: str, count: int) -> list[str]:
+        ids = [f"{name}-{number}" for number in range(count)]
+        for payload_id in ids:
+            app.send(json.dumps({"payload_id": payload_id, "service": "s", "status": "success"}).encode())
+        app.sender.flush()
+        return ids
+
+    checks = Checks()
+    wait_for_all(tracker, send("old", 20))
+    # Its commit is what Kafka forgets with the topic.
+    tracker.wait_for(lambda: app.topics.committed(app.application_id).get((app.input, 0)) == 20, "to commit")
+    app.topics.delete(app.input)
+    app.topics.wait_for(lambda: app.input not in app.topics.partition_counts(), "to delete the topic")
+    app.create_input()
+    # First fewer than before, so that the position is beyond the end, and then more.
+    wait_for_all(tracker, send("few", 5))
+    wait_for_all(tracker, send("more", 40))
+    checks.that("made anew" in tracker.log_text(), "the log does not say what happened")
+    checks.done()
+
+
+def wait_for_all(tracker: Tracker, ids: list[str]) -> None:
+    for payload_id in ids:
+        tracker.wait_for(lambda payload_id=payload_id: tracker.document(payload_id), f"to know {payload_id}")

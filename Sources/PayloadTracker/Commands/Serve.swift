@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import Metrics
 import QueryService
@@ -15,6 +16,8 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         Interruption.exitUntilServing()
+        // Whoever read the log may be gone.
+        signal(SIGPIPE, SIG_IGN)
         OpenFiles.raiseLimit()
         let settings = try options.settings()
         let logger = LineLogHandler.logger(settings)

@@ -56,7 +56,7 @@ struct OutcomeReader {
             case .record(let record):
                 if let outcome = decoder.outcome(record) { hub.append(outcome) }
             case .partitionEnd: break
-            case .error(let error):
+            case .error(let error, _):
                 if error.kind == .fatal { throw error }
                 hub.logger.debug("outcomes: \(error)")
             }

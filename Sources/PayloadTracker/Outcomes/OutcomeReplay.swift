@@ -51,7 +51,7 @@ struct OutcomeReplay {
             case .partitionEnd(let partition, let offset):
                 // Transaction markers are no records, and count.
                 _ = position.advance(past: offset - 1, of: partition.partition)
-            case .error(let error):
+            case .error(let error, _):
                 if error.kind == .fatal { throw error }
                 hub.logger.debug("outcomes: \(error)")
             }

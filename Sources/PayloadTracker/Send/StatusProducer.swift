@@ -15,8 +15,12 @@ final class StatusProducer {
     init(_ settings: Settings) throws(CommandFailure) {
         topic = settings.topicsInput
         brokers = settings.kafka.bootstrapServers
-        let configuration = ClientConfiguration(["message.timeout.ms": Self.messageTimeoutMilliseconds])
-            .merging(ClientConfiguration(settings.kafka.values))
+        let configuration = ClientConfiguration([
+            "message.timeout.ms": Self.messageTimeoutMilliseconds,
+            // A status message may have 1 MiB, and the library's own limit is less.
+            "message.max.bytes": "\(2 << 20)",
+        ])
+        .merging(ClientConfiguration(settings.kafka.values))
         do {
             producer = try Producer(configuration, delivery: deliveries)
             producerTopic = try producer.topic(settings.topicsInput)
@@ -40,6 +44,7 @@ final class StatusProducer {
                 wait(.milliseconds(100))
                 try throwFirstFailure()
             } catch {
+                waitForDeliveries()
                 throw failure(error)
             }
         }
@@ -52,10 +57,12 @@ final class StatusProducer {
 
     /// Waits until it is known of every message what became of it.
     func finish() throws(CommandFailure) {
-        while producer.outstandingCount > 0 {
-            producer.poll(timeout: .milliseconds(100))
-        }
+        waitForDeliveries()
         try throwFirstFailure()
+    }
+
+    private func waitForDeliveries() {
+        while producer.outstandingCount > 0 { producer.poll(timeout: .milliseconds(100)) }
     }
 
     func throwFirstFailure() throws(CommandFailure) {

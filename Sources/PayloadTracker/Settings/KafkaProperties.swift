@@ -23,7 +23,9 @@ struct KafkaProperties: Sendable, Equatable {
 
     /// Whether a property's value must not be shown: passwords, keys and token settings.
     static func isSecret(_ name: String) -> Bool {
-        ["password", "secret", "key.pem", "sasl.oauthbearer.config"].contains { name.contains($0) }
+        // Misspelt ones, too.
+        ["pass", "secret", "key.pem", "sasl.oauthbearer.config"].contains { name.contains($0) }
+            || name.hasSuffix("token")
     }
 
     /// What librdkafka has against a property or its value, nil if nothing.

@@ -18,6 +18,6 @@ struct WatchOutput {
 
     /// What is going on besides, for the person who waits.
     func remark(_ text: String) {
-        FileHandle.standardError.write(Data("payload-tracker: \(SingleLine.escape(text))\n".utf8))
+        StandardError.write("payload-tracker: \(SingleLine.escape(text))")
     }
 }

@@ -20,7 +20,7 @@ struct LineLogHandler: LogHandler {
     init(
         level: Settings.LogLevel,
         isJSON: Bool,
-        write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
+        write: @escaping @Sendable (String) -> Void = StandardError.write
     ) {
         logLevel = Logger.Level(rawValue: level.rawValue) ?? .info
         self.isJSON = isJSON
