@@ -90,14 +90,18 @@ struct TopologyTopics {
             else { return nil }
             let count = counts[source.topic] ?? partitions(ofNew: topic, counts)
             if count == changelogCount { return nil }
+            let end = ", but the state in \(state.changelog) was built with \(changelogCount). "
             // One that is missing can still be made with the right count.
-            let what =
-                counts[source.topic] != nil
-                ? "topic \(source.topic) has \(count) partitions"
-                : "topic \(source.topic) is missing and topics.partitions would give it \(count) partitions"
+            if counts[source.topic] == nil {
+                return (
+                    state.changelog,
+                    "topic \(source.topic) is missing and would get \(count) partitions\(end)"
+                        + "Set topics.partitions to \(changelogCount), or run payload-tracker reset to begin anew"
+                )
+            }
             return (
                 state.changelog,
-                "\(what), but the state in \(state.changelog) was built with \(changelogCount). "
+                "topic \(source.topic) has \(count) partitions\(end)"
                     + "Stop all workers and run payload-tracker repartition, which makes an application with another partition count of this one, or reset to begin anew"
             )
         }
