@@ -29,7 +29,6 @@ CAPABILITIES = {
     "volume": "more than 100,000 messages",
     "restart": "coming back with its data after a restart",
     "crash": "coming back with its data after a kill -9 by the runner, which has to have started it",
-    "recreation": "topics that are empty when they were deleted and created again",
     "link": "a listener behind a link of the runner's, which has to have started it",
 }
 OWN = {
