@@ -58,6 +58,7 @@ public final class Consumer {
         if code == RD_KAFKA_RESP_ERR__PARTITION_EOF, let partition {
             return .partitionEnd(partition, offset: message.pointee.offset)
         }
+        // It only says that there is one, which is the client's and no partition's: what it is has to be asked for.
         if code == RD_KAFKA_RESP_ERR__FATAL, let error = ClientHandle.fatalError(of: client) {
             return .error(error, nil)
         }

@@ -130,7 +130,7 @@ extension PayloadState {
 
     /// The least and the greatest entry date over all that ever came. Nil before the first entry.
     var dates: ClosedRange<Timestamp>? {
-        guard let first = stages.map(\.firstDate).min(), let last = stages.map(\.lastDate).max() else { return nil }
+        guard let first = stages.map(\.firstDate).min(), let last = updatedAt else { return nil }
         return first...last
     }
 

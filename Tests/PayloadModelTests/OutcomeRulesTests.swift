@@ -60,7 +60,7 @@ import Testing
         let all = PayloadRules()
         var ignoring = all
         ignoring.ignoredServices = ["b"]
-        let day = Timestamp(microseconds: 86_400_000_000)
+        let day: Int64 = 86_400_000_000
         for (words, first, before, second, after) in [
             (["success", "error"], all, Outcome.failed, ignoring, Outcome.completed),
             (["success", "error"], ignoring, .completed, all, .failed),
@@ -74,7 +74,7 @@ import Testing
             #expect(payload.state.nextTimer(second) <= payload.now)
             let event = payload.state.judge(
                 after: .time,
-                at: payload.now.advanced(byMicroseconds: day.microseconds),
+                at: payload.now.advanced(byMicroseconds: day),
                 rules: second
             )
             #expect(payload.state.outcome == after)

@@ -23,6 +23,7 @@ typedef struct {
     csimdjson_kind kind;
 } csimdjson_value;
 
+// Needs no escape in JSON, and is shorter than SIMDJSON_PADDING: it is compared with text that may have no more behind it.
 typedef struct {
     const char *bytes;
     size_t length;
